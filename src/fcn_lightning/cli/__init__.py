@@ -1,0 +1,1 @@
+"""The commands: `fcn-train`, and `fcn` for all others."""

@@ -1,0 +1,268 @@
+"""`fcn-train key=value ...`: compose, seed, fit, test, return the scores."""
+
+from __future__ import annotations
+
+import logging
+import math
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning
+import torch
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from fcn_lightning import callbacks, weights
+from fcn_lightning.callbacks import PerImage, Progress
+from fcn_lightning.cli.compose import Job, compose, conf_dir, job, must_be_there, network
+from fcn_lightning.cli.errors import InputError, reported
+from fcn_lightning.data.splits import Splits, describe
+from fcn_lightning.datamodule import SegmentationData
+from fcn_lightning.models import transplant
+from fcn_lightning.task import SegmentationTask
+
+log = logging.getLogger("fcn_lightning")
+
+
+def train(run: Job, group: str | None = None) -> dict[str, Any]:
+    """Does one run, from its config to its folder, and returns what stands in scores.json.
+
+    Raises:
+        ValueError: The input does not fit. What can be checked is checked before the folder is
+            made.
+    """
+    start = time.monotonic()
+    configure_torch()
+    refuse_existing(run)
+    if run.init_from is not None:
+        must_be_there(run.init_from, run.config)
+    lightning.seed_everything(run.settings.seed, verbose=False)
+    splits: Splits = instantiate(run.config.data, _convert_="all")
+    net = network(run.config, len(splits.labels))
+    started = None
+    if run.init_from is not None:
+        started = transplant(net, weights.read_weights(run.init_from, net))
+    _, accumulate = run.recipe.passes(num_processes(run.config))
+
+    open_folder(run)
+    log.info("%s/%s, seed %d, in %s", run.settings.name, run.variant, run.settings.seed, run.folder)
+    log.info("%s: %s", splits.name, describe(splits.lists))
+    log.info("starts from %s%s", run.init_from or "nothing", f": {started}" if started else "")
+    precision = str(run.config.trainer.precision)
+    task = SegmentationTask(
+        net,
+        splits.labels,
+        run.recipe,
+        average_over=splits.average_over,
+        seed=run.settings.seed,
+        card={"data": data_card(run.config, splits), "precision": precision},
+    )
+    data = SegmentationData(
+        splits, run.recipe, run.augment, seed=run.settings.seed, num_workers=run.settings.num_workers
+    )
+    progress = Progress()
+    val_every = min(run.recipe.val_every, run.recipe.max_steps)
+    trainer: Trainer = instantiate(
+        run.config.trainer,
+        default_root_dir=str(run.folder),
+        logger=loggers(run, group),
+        callbacks=run_callbacks(run, progress),
+        max_steps=run.recipe.max_steps,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=run.recipe.clip,
+        val_check_interval=val_every * accumulate,
+        log_every_n_steps=max(1, min(50, run.recipe.max_steps // 20)),
+        **TRAINER,
+    )
+    last = run.folder / "checkpoints" / "last.ckpt"
+    resumed = str(last) if run.settings.resume and last.is_file() else None
+    trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
+    trainer.test(task, data, verbose=False)
+
+    values, scores = task.results["test"]
+    record = {
+        "format": 1,
+        "experiment": run.settings.name,
+        "variant": run.variant,
+        "seed": run.settings.seed,
+        "data": splits.name,
+        "split": splits.val_split,
+        "num_images": len(splits.val),
+        "checkpoint": "last",
+        "step": trainer.global_step,
+        "scores": values,
+        "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
+        "average_over": list(splits.average_over),
+        "best_val": progress.best,
+        "lists": splits.lists,
+        "init_from": str(run.init_from) if run.init_from else None,
+        "precision": precision,
+        "num_processes": trainer.world_size,
+        "seconds": round(time.monotonic() - start, 1),
+        "commit": commit(),
+        "versions": callbacks.versions(),
+    }
+    if trainer.is_global_zero:
+        callbacks.write_json(run.folder / "scores.json", record)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        log.info(
+            "%s on %s: %s (%.0f s, at most %.1f GiB)",
+            run.variant, splits.val_split, callbacks.in_words(values), record["seconds"], memory,
+        )  # fmt: skip
+    return record
+
+
+TRAINER = {
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,
+    "enable_model_summary": False,
+    "enable_progress_bar": sys.stdout.isatty(),
+}
+"""What a Trainer is told in every run: validation is counted in steps, samplers are ours."""
+
+
+def configure_torch() -> None:
+    """Float32 means IEEE float32: no TF32."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+
+def num_processes(config: DictConfig) -> int:
+    """Over how many processes the trainer of a config runs."""
+    probe: Trainer = instantiate(config.trainer, logger=False, enable_checkpointing=False, **TRAINER)
+    return probe.world_size
+
+
+@rank_zero_only
+def refuse_existing(run: Job) -> None:
+    """Raises an InputError where the run is there already, unless it may go on or be replaced."""
+    there = run.folder.is_dir() and any(run.folder.iterdir())
+    if there and not (run.settings.resume or run.settings.overwrite):
+        raise InputError(
+            f"{run.folder} must not be there yet; it is. Go on with it by resume=true, or make it "
+            "again by overwrite=true."
+        )
+
+
+@rank_zero_only
+def open_folder(run: Job) -> None:
+    """Makes the run's folder, with its config, and writes the log there too."""
+    if run.settings.overwrite and run.folder.is_dir():
+        for path in sorted(run.folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    run.folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(run.config, run.folder / "config.yaml", resolve=True)
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    log.handlers.clear()
+    for handler in (logging.StreamHandler(), logging.FileHandler(run.folder / "train.log")):
+        handler.setFormatter(formatter)
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def loggers(run: Job, group: str | None) -> list[Logger]:
+    """metrics.csv, and what `logger` names."""
+    always: list[Logger] = [CSVLogger(run.folder, name="", version="")]
+    node = run.config.logger
+    if not node:
+        return always
+    extra: dict[str, Any] = {"save_dir": str(run.folder)}
+    if "group" in node:
+        extra |= {
+            "name": f"{run.settings.name}/{run.variant}/seed{run.settings.seed}",
+            "group": node.group or group,
+            "settings": OmegaConf.to_container(run.config, resolve=True),
+        }
+    return [*always, instantiate(node, _partial_=True, _convert_="all")(**extra)]
+
+
+def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
+    """Checkpoints, scores of each image, progress, and those that the config names."""
+    best = ModelCheckpoint(
+        run.folder / "checkpoints",
+        filename="best",
+        monitor="val/mean_iu",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    named = [instantiate(node) for node in run.config.callbacks.values()]
+    bar = [RichProgressBar()] if TRAINER["enable_progress_bar"] else []
+    return [best, PerImage(run.folder), progress, *named, *bar]
+
+
+def data_card(config: DictConfig, splits: Splits) -> dict[str, Any]:
+    """From what evaluation composes the validation data anew."""
+    keys = ("root", "voc_root", "sbd_root")
+    places = {k: str(Path(config.data[k]).resolve()) for k in keys if config.data.get(k)}
+    return {"name": splits.name, "split": splits.val_split, **places}
+
+
+def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
+    """Values by names of classes; None where there is none."""
+    return {name: None if math.isnan(value) else value for name, value in zip(names, values)}
+
+
+def commit() -> str | None:
+    """The checkout's commit, with `+` where files differ from it; None outside of a checkout."""
+    command = ["git", "-C", str(conf_dir().parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def check(overrides: Sequence[str], *, sweep: bool) -> None:
+    """Checks all jobs of a command before the first one starts."""
+    jobs = [list(overrides)]
+    if sweep:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        jobs = BasicSweeper.split_arguments(parsed, None)[0]
+    made: set[Path] = set()
+    for each in jobs:
+        run = job(each)
+        refuse_existing(run)
+        if run.init_from is not None and run.init_from not in made:
+            must_be_there(run.init_from, run.config)
+        made.add(run.folder)
+
+
+@hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")
+def _main(config: DictConfig) -> float:
+    hydra_config = HydraConfig.get()
+    sweep = hydra_config.mode == RunMode.MULTIRUN
+    with reported(config.debug):
+        run = job(list(hydra_config.overrides.task))
+        record = train(run, group=Path(hydra_config.sweep.dir).name if sweep else None)
+    mean_iu: float = record["scores"]["mean_iu"]
+    return mean_iu
+
+
+def main() -> None:
+    """The command: everything is checked before Hydra starts the first job."""
+    arguments = get_args_parser().parse_args()
+    if not (arguments.help or arguments.hydra_help or arguments.cfg or arguments.info):
+        with reported(debug="debug=true" in arguments.overrides):
+            compose(arguments.overrides)
+            check(arguments.overrides, sweep=arguments.multirun)
+    _main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Classes, their names and colours, and the void label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+VOID = 255
+"""The label of pixels that are neither trained on nor scored."""
+
+
+def voc_palette() -> UInt8[ndarray, "256 3"]:
+    """PASCAL VOC's colours: the bits of a label, spread over red, green and blue.
+
+    Source: VOCdevkit, VOClabelcolormap.m.
+    """
+    label = np.arange(256)[:, None]
+    channel = np.arange(3)[None, :]
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        palette |= (((label >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes of a data set, in the order of their labels; all are drawn in VOC's colours."""
+
+    name: str
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def palette(self) -> UInt8[ndarray, "256 3"]:
+        """A colour for each label."""
+        return voc_palette()
+
+    def indices(self, names: list[str]) -> list[int]:
+        """The labels of some classes.
+
+        Raises:
+            ValueError: A name is not a class, or none is given.
+        """
+        unknown = [name for name in names if name not in self.classes]
+        if unknown or not names:
+            raise ValueError(
+                f"Classes must be some of {self.name}'s ({', '.join(self.classes)}); got "
+                f"{', '.join(unknown) or 'none'}."
+            )
+        return [self.classes.index(name) for name in names]
+
+
+VOC = LabelSet(
+    "voc",
+    (
+        "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
+        "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
+        "sheep", "sofa", "train", "tvmonitor",
+    ),
+)  # fmt: skip

@@ -1,0 +1,54 @@
+"""AlexNet as torchvision has it, fully convolutional, under Caffe's layer names.
+
+It is the one-tower net of 2014: no groups and no response normalization, 64 channels in conv1.
+
+Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks";
+Long et al. 2015, 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from fcn_lightning.models.backbones.chain import Chain, Padding, check_sizes
+
+
+def alexnet(
+    widths: Sequence[int] = (64, 192, 384, 256, 256),
+    fc_widths: Sequence[int] = (4096, 4096),
+    padding: Padding = 100,
+) -> Chain:
+    """AlexNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
+
+    Args:
+        widths: Channels of the five convolutions.
+        fc_widths: Channels of fc6 and fc7.
+        padding: 100 pads conv1 as the reference does; "same" keeps the map over the image.
+
+    Raises:
+        ValueError: There are not five widths, not two fc_widths, or one of them is below 1.
+    """
+    check_sizes("alexnet", widths, fc_widths, padding)
+    return Chain(_layers(widths, fc_widths, padding), last="fc7")
+
+
+def _layers(
+    widths: Sequence[int], fc_widths: Sequence[int], padding: Padding
+) -> Iterator[tuple[str, nn.Module]]:
+    kernels, pads = (11, 5, 3, 3, 3), (100 if padding == 100 else 5, 2, 1, 1, 1)
+    channels = 3
+    for i, (width, kernel, pad) in enumerate(zip(widths, kernels, pads, strict=True), start=1):
+        stride = 4 if i == 1 else 1
+        yield f"conv{i}", nn.Conv2d(channels, width, kernel, stride, pad)
+        yield f"relu{i}", nn.ReLU(inplace=True)
+        channels = width
+        if i in (1, 2, 5):
+            yield f"pool{i}", nn.MaxPool2d(3, 2, ceil_mode=True)
+    yield "fc6", nn.Conv2d(channels, fc_widths[0], 6, padding=3 if padding == "same" else 0)
+    yield "relu6", nn.ReLU(inplace=True)
+    yield "drop6", nn.Dropout(0.5)
+    yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
+    yield "relu7", nn.ReLU(inplace=True)
+    yield "drop7", nn.Dropout(0.5)

@@ -1,0 +1,75 @@
+"""A backbone as a chain of named layers, some of which are endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fcn_lightning.models import geometry
+from fcn_lightning.models.geometry import Grid
+
+Padding = Literal[100, "same"]
+"""How the image is padded: by 100 pixels as in the reference, or each layer by half its kernel."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A feature map that a head can score: its channels, and where its pixels lie."""
+
+    channels: int
+    grid: Grid
+
+
+class Chain(nn.Module):
+    """Layers one after the other, each a child under Caffe's name for it.
+
+    Endpoints are the pooling layers and the last layer, named `last`. Their channels and geometry
+    are read off the layers. Weights start as He et al. 2015 draw them, biases at zero.
+    """
+
+    def __init__(self, layers: Iterable[tuple[str, nn.Module]], last: str) -> None:
+        super().__init__()
+        self.endpoints: dict[str, Endpoint] = {}
+        self._taps: dict[str, str] = {}
+        windows, grid, channels = [], Grid(), 3
+        for name, layer in layers:
+            self.add_module(name, layer)
+            if (window := geometry.window_of(layer)) is not None:
+                windows.append(window)
+                grid = grid.after(window)
+            if isinstance(layer, nn.Conv2d):
+                channels = layer.out_channels
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(cast(Tensor, layer.bias))
+            if isinstance(layer, nn.MaxPool2d):
+                self._taps[name] = name
+                self.endpoints[name] = Endpoint(channels, grid)
+        self._taps[name] = last
+        self.endpoints[last] = Endpoint(channels, grid)
+        self.smallest_input = geometry.smallest_input(windows)
+
+    def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
+        """All endpoints of a normalized image, from fine to coarse."""
+        maps, x = {}, image
+        for name, layer in self.named_children():
+            x = layer(x)
+            if name in self._taps:
+                maps[self._taps[name]] = x
+        return maps
+
+
+def check_sizes(
+    name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: Padding
+) -> None:
+    """Raises a ValueError unless the widths of a five-block backbone and its padding make sense."""
+    if len(widths) != 5 or len(fc_widths) != 2 or min(*widths, *fc_widths) < 1:
+        raise ValueError(
+            f"{name} must have five `widths` and two `fc_widths`, each 1 or more; "
+            f"got {list(widths)} and {list(fc_widths)}."
+        )
+    if padding not in get_args(Padding):
+        raise ValueError(f"`padding` must be 100 or 'same'; got {padding!r}.")

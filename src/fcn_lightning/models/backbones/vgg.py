@@ -1,0 +1,63 @@
+"""VGG-16, fully convolutional, under Caffe's layer names.
+
+Source: Simonyan and Zisserman 2015, configuration D; Long et al. 2015, 3.1 and 4.1;
+shelhamer/fcn.berkeleyvision.org voc-fcn32s/net.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from fcn_lightning.models.backbones.chain import Chain, Padding, check_sizes
+
+CONVOLUTIONS = (2, 2, 3, 3, 3)
+"""Convolutions before each of the five pooling layers."""
+
+
+def vgg16(
+    widths: Sequence[int] = (64, 128, 256, 512, 512),
+    fc_widths: Sequence[int] = (4096, 4096),
+    fc6_kernel: int = 7,
+    padding: Padding = 100,
+) -> Chain:
+    """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
+
+    Args:
+        widths: Channels of each of the five blocks of convolutions.
+        fc_widths: Channels of fc6 and fc7.
+        fc6_kernel: Side of fc6's window on pool5; odd where `padding` is "same".
+        padding: 100 pads conv1_1 as the reference does, so that any image gives a score; "same"
+            keeps sizes in every layer, at about half the cost.
+
+    Raises:
+        ValueError: There are not five widths, not two fc_widths, one of them is below 1, or the
+            kernel is unfit.
+    """
+    check_sizes("vgg16", widths, fc_widths, padding)
+    if fc6_kernel < 1 or (padding == "same" and fc6_kernel % 2 == 0):
+        raise ValueError(
+            f"`fc6_kernel` must be positive, and odd with padding 'same'; got {fc6_kernel}."
+        )
+    return Chain(_layers(widths, fc_widths, fc6_kernel, padding), last="fc7")
+
+
+def _layers(
+    widths: Sequence[int], fc_widths: Sequence[int], fc6_kernel: int, padding: Padding
+) -> Iterator[tuple[str, nn.Module]]:
+    channels = 3
+    for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):
+        for i in range(1, count + 1):
+            pad = 100 if padding == 100 and (block, i) == (1, 1) else 1
+            yield f"conv{block}_{i}", nn.Conv2d(channels, width, 3, padding=pad)
+            yield f"relu{block}_{i}", nn.ReLU(inplace=True)
+            channels = width
+        yield f"pool{block}", nn.MaxPool2d(2, 2, ceil_mode=True)
+    fc6_pad = fc6_kernel // 2 if padding == "same" else 0
+    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=fc6_pad)
+    yield "relu6", nn.ReLU(inplace=True)
+    yield "drop6", nn.Dropout(0.5)
+    yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
+    yield "relu7", nn.ReLU(inplace=True)
+    yield "drop7", nn.Dropout(0.5)

@@ -1,0 +1,136 @@
+"""The network in training: loss, update and scores, as Lightning runs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from fcn_lightning import optim
+from fcn_lightning.data import Sample
+from fcn_lightning.labels import LabelSet
+from fcn_lightning.losses import softmax_loss
+from fcn_lightning.metrics import Scores, SegmentationScores
+from fcn_lightning.models import FCN, Classifier
+from fcn_lightning.optim import Recipe
+
+
+class SegmentationTask(LightningModule):
+    """Trains and scores a network.
+
+    A batch is a list of groups, each of images of one size: `image` (n, 3, h, w) uint8, `label`
+    (n, h, w) with void 255, `name`, n names. Every random number of a training step is a function
+    of the seed, the step and the process.
+    """
+
+    def __init__(
+        self,
+        network: FCN | Classifier,
+        labels: LabelSet,
+        recipe: Recipe,
+        *,
+        average_over: tuple[str, ...] = (),
+        seed: int = 0,
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        """Takes a network over.
+
+        Args:
+            network: What is trained.
+            labels: The classes that it scores.
+            recipe: How it learns.
+            average_over: Classes whose mean IU is given beside the mean over all.
+            seed: Seed of dropout.
+            card: Plain values that checkpoints carry beside the network's description.
+        """
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.labels = labels
+        self.recipe = recipe
+        self.average_over = average_over
+        self.seed = seed
+        self.card = {"format": 1, "network": network.description, **(card or {})}
+        self.results: dict[str, tuple[dict[str, float], Scores]] = {}
+        self.scores = SegmentationScores(len(labels))
+        self.loss = MeanMetric()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer, schedule = optim.configure(self.network, self.recipe)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},  # type: ignore[typeddict-item]
+        }
+
+    def on_train_batch_start(self, batch: list[Sample], batch_idx: int) -> None:
+        seeds = np.random.SeedSequence((self.seed, batch_idx, self.global_rank))
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
+
+    def training_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
+        losses = torch.cat([self._losses(group, self.network(group["image"])) for group in batch])
+        if not torch.isfinite(losses).all():
+            names = [name for group in batch for name in group["name"]]
+            broken = [n for n, ok in zip(names, torch.isfinite(losses).tolist()) if not ok]
+            raise ValueError(
+                f"The loss must be finite; at step {self.global_step} that of {', '.join(broken)} is "
+                f"not. Lower `recipe.lr` ({self.recipe.lr:g}), or look at the image."
+            )
+        loss = losses.mean()
+        self.log("train/loss", loss, batch_size=len(losses), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
+        return self._score(batch)
+
+    def test_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
+        return self._score(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["fcn_lightning"] = self.card
+
+    def _losses(self, group: Sample, score: Tensor) -> Tensor:
+        return softmax_loss(score, group["label"], self.recipe.loss)
+
+    def _score(self, batch: list[Sample]) -> Tensor:
+        """Adds images of one size to the scores; returns what was predicted for them, (n, h, w)."""
+        (group,) = batch
+        score = self.network(group["image"])
+        prediction = score.argmax(1)
+        self.scores.update(prediction, group["label"])
+        self.loss.update(self._losses(group, score))
+        return prediction
+
+    def _flat(self, scores: Scores, loss: float) -> dict[str, float]:
+        """The scores by the names that logs and tables have for them."""
+        flat = {
+            "pixel_acc": scores.pixel_acc,
+            "mean_acc": scores.mean_acc,
+            "mean_iu": scores.mean_iu,
+            "fw_iu": scores.fw_iu,
+            "loss": loss,
+        }
+        if self.average_over:
+            subset = scores.class_iu[self.labels.indices(list(self.average_over))]
+            flat["mean_iu_subset"] = float(subset.nanmean())
+        return flat
+
+    def _log_scores(self, stage: str) -> None:
+        scores, loss = self.scores.compute(), float(self.loss.compute())
+        self.scores.reset()
+        self.loss.reset()
+        flat = self._flat(scores, loss)
+        self.results[stage] = flat, scores
+        for name, value in flat.items():
+            self.log(f"{stage}/{name}", value, prog_bar=name == "mean_iu")
+        for name, value in zip(self.labels.classes, scores.class_iu.tolist()):
+            self.log(f"{stage}/iu/{name}", value)

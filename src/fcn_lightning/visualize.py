@@ -1,0 +1,49 @@
+"""Labels as colours: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+
+def colorize(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"]) -> ndarray:
+    """A label map in the palette's colours, (h, w, 3) uint8."""
+    colors: ndarray = palette[label]
+    return colors
+
+
+def overlay(
+    image: UInt8[ndarray, "h w 3"],
+    label: UInt8[ndarray, "h w"],
+    palette: UInt8[ndarray, "256 3"],
+    opacity: float = 0.6,
+) -> ndarray:
+    """The image with the classes' colours laid over it; class 0 is left as it is."""
+    mixed = (1 - opacity) * image + opacity * colorize(label, palette)
+    return np.where((label == 0)[..., None], image, mixed.round()).astype(np.uint8)
+
+
+def side_by_side(
+    image: UInt8[ndarray, "h w 3"],
+    label: UInt8[ndarray, "h w"],
+    prediction: UInt8[ndarray, "h w"],
+    palette: UInt8[ndarray, "256 3"],
+) -> ndarray:
+    """Image, label and prediction (over the image) in a row, with white between them."""
+    gap = np.full((image.shape[0], 4, 3), 255, np.uint8)
+    return np.hstack(
+        [image, gap, colorize(label, palette), gap, overlay(image, prediction, palette)]
+    )
+
+
+def save_label(
+    label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path
+) -> None:
+    """Writes a label map as a palette PNG, whose pixels are the labels."""
+    picture = Image.fromarray(label, mode="P")
+    picture.putpalette(palette.tobytes())
+    picture.save(path)

@@ -1,0 +1,104 @@
+"""Checkpoints: plain values and tensors, from which a network is rebuilt alone."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fcn_lightning.models import FCN, Classifier, build
+from fcn_lightning.weights.classifiers import from_torchvision
+
+PREFIX = "network."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `fcn-train` saved: the run's card, and the network's weights at a step."""
+
+    path: Path
+    card: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    step: int
+
+    def network(self) -> FCN | Classifier:
+        """The network as it was saved."""
+        network = build(**self.card["network"])
+        network.load_state_dict(dict(self.weights))
+        return network
+
+
+def find(place: Path) -> Path:
+    """The checkpoint of a run folder (its last one), or the file itself.
+
+    Raises:
+        FileNotFoundError: Neither is there.
+    """
+    path = place / "checkpoints" / "last.ckpt" if place.is_dir() else place
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} must be a checkpoint; there is no such file.")
+    return path
+
+
+def read_checkpoint(place: Path) -> Checkpoint:
+    """Reads a run's last checkpoint, or a checkpoint file.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        ValueError: The file is no checkpoint of ours, or of a later format.
+    """
+    path = find(place)
+    content = _load(path)
+    if "fcn_lightning" not in content:
+        raise ValueError(
+            f"{path} must be a checkpoint of fcn-train; it holds no description of a network."
+        )
+    card = content["fcn_lightning"]
+    if card["format"] != 1:
+        raise ValueError(f"{path} must have format 1; it has {card['format']}. Use a later version.")
+    weights = {
+        name.removeprefix(PREFIX): value
+        for name, value in content["state_dict"].items()
+        if name.startswith(PREFIX)
+    }
+    return Checkpoint(path, card, weights, int(content.get("global_step", 0)))
+
+
+def read_weights(place: Path, network: FCN | Classifier) -> Mapping[str, Tensor]:
+    """The weights that a network starts from, by the network's names for layers.
+
+    Args:
+        place: A run folder, a checkpoint, or a file of torchvision's for the same architecture.
+        network: What starts from them.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds no weights, or those of another architecture.
+    """
+    path = find(place)
+    content = _load(path)
+    if "fcn_lightning" in content:
+        return read_checkpoint(path).weights
+    if not content or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
+    if any(name.startswith("features.") for name in content):
+        return from_torchvision(content, network)
+    return content
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} must be a checkpoint or a file of weights; it cannot be read as one "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__})."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
+    return content
