@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import numpy as np
 import torch
 import wandb
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -98,9 +101,10 @@ class Pictures(Callback):
 
 
 class PerImage(Callback):
-    """One confusion matrix for each scored image, as `per_image.npz`: what intervals are drawn from.
+    """One confusion matrix for each scored image, as `per_image.npz`: intervals are drawn from it.
 
-    `names` (n,) and `confusion` (n, classes, classes), in the order of the split.
+    `names` (n,) and `confusion` (n, classes, classes), in the order of the split; `average_over`
+    has the labels of the named classes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -131,8 +135,12 @@ class PerImage(Callback):
             rows = [shard[i] for i in range(longest) for shard in shards if i < len(shard)]
         if trainer.is_global_zero:
             names, matrices = zip(*rows)
+            assert isinstance(pl_module, SegmentationTask)
             np.savez_compressed(
-                self.folder / "per_image.npz", names=names, confusion=np.stack(matrices)
+                self.folder / "per_image.npz",
+                names=names,
+                confusion=np.stack(matrices),
+                average_over=pl_module.labels.indices(list(pl_module.average_over)),
             )
 
 
@@ -180,6 +188,49 @@ class Progress(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+
+
+class MetricsFile(Logger):
+    """`metrics.csv`: a row for each time that something is logged, a column for each name.
+
+    A run that goes on keeps the rows from before the step that it goes on from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._old: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._columns = ["step"]
+        if path.is_file():
+            with path.open(newline="") as file:
+                self._old = list(csv.DictReader(file))
+
+    @property
+    def name(self) -> str:
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """They are in config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        row: dict[str, Any] = {"step": step, **metrics}
+        kept = [old for old in self._old if int(old["step"]) < (step or 0)]
+        self._old = []
+        self._rows += [*kept, row]
+        columns = list(dict.fromkeys(chain(self._columns, *kept, row)))
+        rewrite = columns != self._columns
+        self._columns = columns
+        with self.path.open("w" if rewrite else "a", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            if rewrite:
+                writer.writeheader()
+            writer.writerows(self._rows if rewrite else [row])
 
 
 def in_words(values: dict[str, float]) -> str:

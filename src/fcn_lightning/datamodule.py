@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from lightning import LightningDataModule, Trainer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from fcn_lightning.data import Augment, Sample, Splits
 from fcn_lightning.data.samplers import Shard, TrainingOrder
@@ -31,7 +31,7 @@ class SegmentationData(LightningDataModule):
         self.seed = seed
         self.num_workers = num_workers
 
-    def train_dataloader(self) -> DataLoader[list[Sample]]:
+    def train_dataloader(self) -> DataLoader[Sample]:
         trainer = self._trainer()
         per_pass, _ = self.recipe.passes(trainer.world_size)
         order = TrainingOrder(
@@ -45,7 +45,7 @@ class SegmentationData(LightningDataModule):
             rank=trainer.global_rank,
             num_processes=trainer.world_size,
         )
-        dataset = Augmented(self.splits.train, self.augment, self.seed)
+        dataset: Dataset[Sample] = Augmented(self.splits.train, self.augment, self.seed)
         return DataLoader(
             dataset,
             batch_sampler=order,
@@ -54,7 +54,7 @@ class SegmentationData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[list[Sample]]:
+    def val_dataloader(self) -> DataLoader[Sample]:
         trainer = self._trainer()
         shard = Shard(len(self.splits.val), trainer.global_rank, trainer.world_size)
         return DataLoader(
@@ -66,7 +66,7 @@ class SegmentationData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def test_dataloader(self) -> DataLoader[list[Sample]]:
+    def test_dataloader(self) -> DataLoader[Sample]:
         return self.val_dataloader()
 
     def _trainer(self) -> Trainer:

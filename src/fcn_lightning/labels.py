@@ -44,13 +44,13 @@ class LabelSet:
         """The labels of some classes.
 
         Raises:
-            ValueError: A name is not a class, or none is given.
+            ValueError: A name is not a class.
         """
         unknown = [name for name in names if name not in self.classes]
-        if unknown or not names:
+        if unknown:
             raise ValueError(
                 f"Classes must be some of {self.name}'s ({', '.join(self.classes)}); got "
-                f"{', '.join(unknown) or 'none'}."
+                f"{', '.join(unknown)}."
             )
         return [self.classes.index(name) for name in names]
 

@@ -23,7 +23,7 @@ class Scores(NamedTuple):
 def confusion_matrix(
     prediction: Integer[Tensor, "*shape"], label: Integer[Tensor, "*shape"], num_classes: int
 ) -> Int[Tensor, "classes classes"]:
-    """Counts of pixels by label (row) and prediction (column); labels that are no class are left out.
+    """Counts of pixels by label (row) and prediction (column), where the label is a class.
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `fast_hist`.
     """
@@ -40,7 +40,7 @@ def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `do_seg_tests`.
     """
-    confusion = confusion.double().cpu()
+    confusion = confusion.cpu().double()
     right, labelled, predicted = confusion.diag(), confusion.sum(1), confusion.sum(0)
     class_iu = right / (labelled + predicted - right)
     frequency = labelled / confusion.sum()

@@ -71,8 +71,7 @@ class Recipe:
             fitting = [n for n in range(1, self.batch + 1) if self.batch % n == 0]
             raise ValueError(
                 f"`recipe.batch` ({self.batch}) must divide over the {num_processes} processes; "
-                f"use {_either(fitting)} processes, or a batch that is a multiple of "
-                f"{num_processes}."
+                f"use {_either(fitting)} of them, or a batch that is a multiple of {num_processes}."
             )
         per_pass = self.per_pass or share
         if share % per_pass:
@@ -119,11 +118,12 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]
 
 def _begin_with(beginnings: tuple[str, ...], names: list[str], key: str) -> set[str]:
     """The parameters of the layers that begin so: `backbone.conv1_1.weight` by "conv1_"."""
+    layer_of = {name: name.rpartition(".")[0] for name in names}
     found: set[str] = set()
     for beginning in beginnings:
-        matches = {n for n in names if f".{beginning}" in f".{n}"}
-        if not matches:
-            layers = dict.fromkeys(name.split(".")[-2] for name in names)
+        matches = {name for name, layer in layer_of.items() if f".{beginning}" in f".{layer}"}
+        if not beginning or not matches:
+            layers = dict.fromkeys(layer.rpartition(".")[2] for layer in layer_of.values())
             raise ValueError(
                 f"`{key}` must name layers by their beginnings ({', '.join(layers)}); got "
                 f"'{beginning}'."

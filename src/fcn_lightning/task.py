@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -13,6 +12,7 @@ from torchmetrics import MeanMetric
 
 from fcn_lightning import optim
 from fcn_lightning.data import Sample
+from fcn_lightning.data.samplers import seed_of
 from fcn_lightning.labels import LabelSet
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.metrics import Scores, SegmentationScores
@@ -49,7 +49,7 @@ class SegmentationTask(LightningModule):
             card: Plain values that checkpoints carry beside the network's description.
         """
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.labels = labels
         self.recipe = recipe
         self.average_over = average_over
@@ -63,12 +63,11 @@ class SegmentationTask(LightningModule):
         optimizer, schedule = optim.configure(self.network, self.recipe)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},  # type: ignore[typeddict-item]
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
     def on_train_batch_start(self, batch: list[Sample], batch_idx: int) -> None:
-        seeds = np.random.SeedSequence((self.seed, batch_idx, self.global_rank))
-        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        torch.manual_seed(seed_of("dropout", self.seed, batch_idx, self.global_rank))
 
     def training_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
         losses = torch.cat([self._losses(group, self.network(group["image"])) for group in batch])
@@ -76,8 +75,9 @@ class SegmentationTask(LightningModule):
             names = [name for group in batch for name in group["name"]]
             broken = [n for n, ok in zip(names, torch.isfinite(losses).tolist()) if not ok]
             raise ValueError(
-                f"The loss must be finite; at step {self.global_step} that of {', '.join(broken)} is "
-                f"not. Lower `recipe.lr` ({self.recipe.lr:g}), or look at the image."
+                f"The loss must be finite; at step {self.global_step} that of "
+                f"{', '.join(broken)} is not. Lower `recipe.lr` ({self.recipe.lr:g}), or look at "
+                "the image."
             )
         loss = losses.mean()
         self.log("train/loss", loss, batch_size=len(losses), prog_bar=True)

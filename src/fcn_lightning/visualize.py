@@ -40,9 +40,7 @@ def side_by_side(
     )
 
 
-def save_label(
-    label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path
-) -> None:
+def save_label(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path) -> None:
     """Writes a label map as a palette PNG, whose pixels are the labels."""
     picture = Image.fromarray(label, mode="P")
     picture.putpalette(palette.tobytes())

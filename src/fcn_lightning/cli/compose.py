@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,11 +27,11 @@ from fcn_lightning.models import build
 from fcn_lightning.optim import Recipe, parameter_groups
 
 NOT_IN_VARIANT = (
-    "experiment", "head", "seed", "trainer", "logger", "data.root", "data.voc_root",
+    "seed", "trainer", "logger", "data.root", "data.voc_root",
     "data.sbd_root", "data.download", "num_workers", "paths", "init_from", "classifier", "resume",
     "overwrite", "debug", "hydra",
 )  # fmt: skip
-"""Overrides that do not change what a run is."""
+"""Keys, with all below them, that do not change what a run is."""
 
 
 class Settings(BaseModel):
@@ -86,8 +86,12 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         raise _better(error, parsed) from error
 
 
-def job(overrides: Sequence[str]) -> Job:
+def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
     """The run that these overrides describe.
+
+    Args:
+        overrides: As typed, `key=value`.
+        coming: Folders of runs that will be there before it starts: a sweep's earlier ones.
 
     Raises:
         InputError: A key or value does not fit.
@@ -101,10 +105,12 @@ def job(overrides: Sequence[str]) -> Job:
     augment = instantiate(config.augment, _convert_="all")
     with torch.device("meta"):
         parameter_groups(network(config, num_classes=2), recipe)
-    start = starting_point(config, settings, suffix)
+    start = starting_point(config, settings, suffix, coming)
     config.init_from, config.classifier = str(start) if start else None, None
     if missing := OmegaConf.missing_keys(config):
-        raise InputError(f"`{min(missing)}` must be given; add {min(missing)}=VALUE to the command.")
+        raise InputError(
+            f"`{min(missing)}` must be given; add {min(missing)}=VALUE to the command."
+        )
     folder = run_folder(config, variant)
     return Job(config, settings, recipe, augment, variant, folder, start)
 
@@ -112,9 +118,7 @@ def job(overrides: Sequence[str]) -> Job:
 def network(config: DictConfig, num_classes: int) -> Any:
     """The network of a config."""
     backbone, head = plain(config.backbone), plain(config.head)
-    return build(
-        backbone=backbone, head=head, num_classes=num_classes, normalize=config.normalize
-    )
+    return build(backbone=backbone, head=head, num_classes=num_classes, normalize=config.normalize)
 
 
 def plain(node: DictConfig, *, settings_only: bool = False) -> dict[str, Any]:
@@ -135,10 +139,12 @@ def head_name(overrides: Iterable[str]) -> str:
 
 def variant_suffix(overrides: Iterable[str]) -> str:
     """`-key-value` for each override that changes what the run is; a long one ends in a hash."""
+    changes = (override.lstrip("+~").partition("=") for override in sorted(overrides))
     suffix = "".join(
-        f"-{key.lstrip('+~')}-{value}"
-        for key, _, value in (override.partition("=") for override in sorted(overrides))
-        if not any(re.match(rf"{re.escape(known)}(\.|$)", key.lstrip("+~")) for known in NOT_IN_VARIANT)
+        f"-{key}-{value}"
+        for key, _, value in changes
+        if key not in ("experiment", "head")
+        and not any(key == known or key.startswith(f"{known}.") for known in NOT_IN_VARIANT)
     )
     safe = re.sub(r"[^\w.+-]+", "_", suffix)
     if safe == suffix and len(safe) <= 100:
@@ -151,7 +157,9 @@ def run_folder(config: DictConfig, variant: str) -> Path:
     return Path(config.paths.runs) / config.name / variant / f"seed{config.seed}"
 
 
-def starting_point(config: DictConfig, settings: Settings, suffix: str) -> Path | None:
+def starting_point(
+    config: DictConfig, settings: Settings, suffix: str, coming: Collection[Path]
+) -> Path | None:
     """What the run starts from; the stage before it unless told otherwise.
 
     The stage before is the run of the same overrides, or else the plain one of its name.
@@ -164,13 +172,13 @@ def starting_point(config: DictConfig, settings: Settings, suffix: str) -> Path 
     if before == "classifier":
         if OmegaConf.is_missing(config, "classifier"):
             raise InputError(
-                f"The first stage of {config.name} must be told what it starts from: a classifier's "
-                "weights by classifier=FILE, any checkpoint by init_from=PATH, or nothing by "
+                f"The first stage of {config.name} must be told what it starts from: a classifier's"
+                " weights by classifier=FILE, any checkpoint by init_from=PATH, or nothing by "
                 "init_from=null."
             )
         return Path(config.classifier) if config.classifier else None
     same = run_folder(config, before + suffix)
-    return same if same.is_dir() else run_folder(config, before)
+    return same if same in coming or same.is_dir() else run_folder(config, before)
 
 
 def must_be_there(init_from: Path, config: DictConfig) -> None:
@@ -179,12 +187,16 @@ def must_be_there(init_from: Path, config: DictConfig) -> None:
         return
     runs = Path(config.paths.runs)
     if not init_from.is_relative_to(runs) or len(init_from.relative_to(runs).parts) != 3:
-        raise InputError(f"{init_from} must be a run, a checkpoint or a file of weights; it is not there.")
+        raise InputError(
+            f"{init_from} must be a run, a checkpoint or a file of weights; it is not there."
+        )
     experiment, head, seed = init_from.relative_to(runs).parts
-    where = "" if str(runs) == "runs" else f" paths.runs={runs}"
+    command = f"fcn-train experiment={experiment} head={head} seed={seed.removeprefix('seed')}"
+    if str(runs) != "runs":
+        command += f" paths.runs={runs}"
     raise InputError(
-        f"{init_from} must be a finished run, as the stage before this one; it is not. Make it with: "
-        f"fcn-train experiment={experiment} head={head} seed={seed.removeprefix('seed')}{where}"
+        f"{init_from} must be a finished run, as the stage before this one; it is not. Make it "
+        f"with: {command}"
     )
 
 
@@ -211,7 +223,9 @@ def _check_choice(override: Override) -> None:
 
 def _better(error: ConfigCompositionException, overrides: Sequence[Override]) -> InputError:
     """An error of Hydra's in a sentence that names the key that was meant."""
-    groups = [o.input_line for o in overrides if o.input_line and (conf_dir() / o.key_or_group).is_dir()]
+    groups = [
+        o.input_line for o in overrides if o.input_line and (conf_dir() / o.key_or_group).is_dir()
+    ]
     keys = list(_keys(_compose(groups)))
     for override in overrides:
         key = override.key_or_group
@@ -226,10 +240,11 @@ def _better(error: ConfigCompositionException, overrides: Sequence[Override]) ->
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterable[str]:
-    for key in node:
+    for key in map(str, node):
         yield f"{prefix}{key}"
-        if OmegaConf.is_dict(node._get_node(key)):  # type: ignore[arg-type]
-            yield from _keys(node._get_node(key), f"{prefix}{key}.")  # type: ignore[arg-type]
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from _keys(child, f"{prefix}{key}.")
 
 
 def _near(name: str, names: Sequence[str]) -> str:

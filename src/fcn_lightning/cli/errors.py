@@ -37,7 +37,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     lines = [line for line in str(error).splitlines() if line.strip()]
-    if lines and lines[0].startswith("Caught "):  # a worker process of a loader: its traceback's end
+    if lines and lines[0].startswith(
+        "Caught "
+    ):  # a worker process of a loader: its traceback's end
         return lines[-1].partition(": ")[2]
     return " ".join(line.strip() for line in lines) or type(error).__name__
 

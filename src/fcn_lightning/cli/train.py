@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +27,13 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning import callbacks, weights
-from fcn_lightning.callbacks import PerImage, Progress
-from fcn_lightning.cli.compose import Job, compose, conf_dir, job, must_be_there, network
+from fcn_lightning.callbacks import MetricsFile, PerImage, Progress
+from fcn_lightning.cli.compose import Job, conf_dir, job, must_be_there, network, plain
 from fcn_lightning.cli.errors import InputError, reported
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
@@ -42,41 +46,88 @@ log = logging.getLogger("fcn_lightning")
 def train(run: Job, group: str | None = None) -> dict[str, Any]:
     """Does one run, from its config to its folder, and returns what stands in scores.json.
 
+    Args:
+        run: The run.
+        group: The W&B group of the sweep that it belongs to.
+
     Raises:
         ValueError: The input does not fit. What can be checked is checked before the folder is
             made.
     """
-    start = time.monotonic()
+    start, made_by = time.monotonic(), commit()
     configure_torch()
     refuse_existing(run)
     if run.init_from is not None:
         must_be_there(run.init_from, run.config)
     lightning.seed_everything(run.settings.seed, verbose=False)
     splits: Splits = instantiate(run.config.data, _convert_="all")
+    if not len(splits.train):
+        raise InputError(f"There must be images to train on; {describe(splits.lists)}.")
     net = network(run.config, len(splits.labels))
     started = None
     if run.init_from is not None:
         started = transplant(net, weights.read_weights(run.init_from, net))
     _, accumulate = run.recipe.passes(num_processes(run.config))
-
-    open_folder(run)
-    log.info("%s/%s, seed %d, in %s", run.settings.name, run.variant, run.settings.seed, run.folder)
-    log.info("%s: %s", splits.name, describe(splits.lists))
-    log.info("starts from %s%s", run.init_from or "nothing", f": {started}" if started else "")
-    precision = str(run.config.trainer.precision)
     task = SegmentationTask(
         net,
         splits.labels,
         run.recipe,
         average_over=splits.average_over,
         seed=run.settings.seed,
-        card={"data": data_card(run.config, splits), "precision": precision},
+        card=card(run),
     )
+
+    with opened(run):
+        log.info("%s/%s, seed %d", run.settings.name, run.variant, run.settings.seed)
+        log.info("in %s, %s", run.folder, describe(splits.lists))
+        log.info("starts from %s%s", run.init_from or "nothing", f": {started}" if started else "")
+        trainer, progress = fit_and_test(run, task, splits, accumulate, group)
+        values, scores = task.results["test"]
+        record = {
+            "format": 1,
+            "experiment": run.settings.name,
+            "variant": run.variant,
+            "seed": run.settings.seed,
+            "data": splits.name,
+            "split": splits.val_split,
+            "num_images": len(splits.val),
+            "checkpoint": "last",
+            "step": trainer.global_step,
+            "scores": values,
+            "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
+            "average_over": list(splits.average_over),
+            "best_val": progress.best,
+            "lists": splits.lists,
+            "init_from": str(run.init_from) if run.init_from else None,
+            "precision": str(run.config.trainer.precision),
+            "num_processes": trainer.world_size,
+            "seconds": round(time.monotonic() - start, 1),
+            "commit": made_by,
+            "versions": callbacks.versions(),
+        }
+        if trainer.is_global_zero:
+            callbacks.write_json(run.folder / "scores.json", record)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            found = callbacks.in_words(values)
+            log.info(
+                "%s on %s: %s (%.0f s, at most %.1f GiB)",
+                run.variant, splits.val_split, found, record["seconds"], memory,
+            )  # fmt: skip
+    return record
+
+
+def fit_and_test(
+    run: Job, task: SegmentationTask, splits: Splits, accumulate: int, group: str | None
+) -> tuple[Trainer, Progress]:
+    """Trains, from the last checkpoint where the run goes on, and scores what came out."""
     data = SegmentationData(
-        splits, run.recipe, run.augment, seed=run.settings.seed, num_workers=run.settings.num_workers
+        splits,
+        run.recipe,
+        run.augment,
+        seed=run.settings.seed,
+        num_workers=run.settings.num_workers,
     )
     progress = Progress()
-    val_every = min(run.recipe.val_every, run.recipe.max_steps)
     trainer: Trainer = instantiate(
         run.config.trainer,
         default_root_dir=str(run.folder),
@@ -85,7 +136,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
         max_steps=run.recipe.max_steps,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=run.recipe.clip,
-        val_check_interval=val_every * accumulate,
+        val_check_interval=min(run.recipe.val_every, run.recipe.max_steps) * accumulate,
         log_every_n_steps=max(1, min(50, run.recipe.max_steps // 20)),
         **TRAINER,
     )
@@ -93,41 +144,10 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     resumed = str(last) if run.settings.resume and last.is_file() else None
     trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
     trainer.test(task, data, verbose=False)
-
-    values, scores = task.results["test"]
-    record = {
-        "format": 1,
-        "experiment": run.settings.name,
-        "variant": run.variant,
-        "seed": run.settings.seed,
-        "data": splits.name,
-        "split": splits.val_split,
-        "num_images": len(splits.val),
-        "checkpoint": "last",
-        "step": trainer.global_step,
-        "scores": values,
-        "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
-        "average_over": list(splits.average_over),
-        "best_val": progress.best,
-        "lists": splits.lists,
-        "init_from": str(run.init_from) if run.init_from else None,
-        "precision": precision,
-        "num_processes": trainer.world_size,
-        "seconds": round(time.monotonic() - start, 1),
-        "commit": commit(),
-        "versions": callbacks.versions(),
-    }
-    if trainer.is_global_zero:
-        callbacks.write_json(run.folder / "scores.json", record)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        log.info(
-            "%s on %s: %s (%.0f s, at most %.1f GiB)",
-            run.variant, splits.val_split, callbacks.in_words(values), record["seconds"], memory,
-        )  # fmt: skip
-    return record
+    return trainer, progress
 
 
-TRAINER = {
+TRAINER: dict[str, Any] = {
     "check_val_every_n_epoch": None,
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,
@@ -137,16 +157,30 @@ TRAINER = {
 """What a Trainer is told in every run: validation is counted in steps, samplers are ours."""
 
 
+LIGHTNINGS_OWN = (
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # it calls torch so
+    r".*does not have many workers",  # `num_workers` is the user's choice
+    r"Checkpoint directory .* exists and is not empty",  # as it is where a run goes on
+    r"You're resuming from a checkpoint that ended before the epoch ended",  # by the step, exactly
+    r"The number of training batches .* is smaller than the logging interval",
+)
+"""What Lightning warns of and no user of ours can change."""
+
+
 def configure_torch() -> None:
     """Float32 means IEEE float32: no TF32."""
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in LIGHTNINGS_OWN:
+        warnings.filterwarnings("ignore", message)
 
 
 def num_processes(config: DictConfig) -> int:
     """Over how many processes the trainer of a config runs."""
-    probe: Trainer = instantiate(config.trainer, logger=False, enable_checkpointing=False, **TRAINER)
+    probe: Trainer = instantiate(
+        config.trainer, logger=False, enable_checkpointing=False, **TRAINER
+    )
     return probe.world_size
 
 
@@ -161,26 +195,42 @@ def refuse_existing(run: Job) -> None:
         )
 
 
-@rank_zero_only
-def open_folder(run: Job) -> None:
-    """Makes the run's folder, with its config, and writes the log there too."""
-    if run.settings.overwrite and run.folder.is_dir():
-        for path in sorted(run.folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    run.folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(run.config, run.folder / "config.yaml", resolve=True)
-    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    log.handlers.clear()
-    for handler in (logging.StreamHandler(), logging.FileHandler(run.folder / "train.log")):
-        handler.setFormatter(formatter)
+def must_be_writable(folder: Path) -> None:
+    """Raises an InputError where a folder cannot be made."""
+    there = next(path for path in folder.absolute().parents if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(
+            f"{there} must be a folder that can be written to; it is not. Name another by "
+            "paths.runs."
+        )
+
+
+@contextmanager
+def opened(run: Job) -> Iterator[None]:
+    """Makes the run's folder, with its config; what is logged meanwhile goes into train.log too."""
+    handlers: list[logging.Handler] = []
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        if run.settings.overwrite and run.folder.is_dir():
+            shutil.rmtree(run.folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(run.config, run.folder / "config.yaml", resolve=True)
+        handlers = [logging.StreamHandler(), logging.FileHandler(run.folder / "train.log")]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
 
 
 def loggers(run: Job, group: str | None) -> list[Logger]:
     """metrics.csv, and what `logger` names."""
-    always: list[Logger] = [CSVLogger(run.folder, name="", version="")]
+    always: list[Logger] = [MetricsFile(run.folder / "metrics.csv")]
     node = run.config.logger
     if not node:
         return always
@@ -209,11 +259,17 @@ def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     return [best, PerImage(run.folder), progress, *named, *bar]
 
 
-def data_card(config: DictConfig, splits: Splits) -> dict[str, Any]:
-    """From what evaluation composes the validation data anew."""
-    keys = ("root", "voc_root", "sbd_root")
-    places = {k: str(Path(config.data[k]).resolve()) for k in keys if config.data.get(k)}
-    return {"name": splits.name, "split": splits.val_split, **places}
+def card(run: Job) -> dict[str, Any]:
+    """From what evaluation composes anew: the data config's name and arguments, loss, precision."""
+    data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
+    for key in ("root", "voc_root", "sbd_root"):
+        if data.get(key):
+            data[key] = str(Path(data[key]).resolve())
+    return {
+        "data": {"name": data.pop("name"), "arguments": data},
+        "loss": run.recipe.loss,
+        "precision": str(run.config.trainer.precision),
+    }
 
 
 def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
@@ -223,7 +279,15 @@ def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float |
 
 def commit() -> str | None:
     """The checkout's commit, with `+` where files differ from it; None outside of a checkout."""
-    command = ["git", "-C", str(conf_dir().parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    command = [
+        "git",
+        "-C",
+        str(conf_dir().parent),
+        "describe",
+        "--always",
+        "--abbrev=40",
+        "--dirty=+",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
 
@@ -236,8 +300,9 @@ def check(overrides: Sequence[str], *, sweep: bool) -> None:
         jobs = BasicSweeper.split_arguments(parsed, None)[0]
     made: set[Path] = set()
     for each in jobs:
-        run = job(each)
+        run = job(each, coming=made)
         refuse_existing(run)
+        must_be_writable(run.folder)
         if run.init_from is not None and run.init_from not in made:
             must_be_there(run.init_from, run.config)
         made.add(run.folder)
@@ -259,7 +324,6 @@ def main() -> None:
     arguments = get_args_parser().parse_args()
     if not (arguments.help or arguments.hydra_help or arguments.cfg or arguments.info):
         with reported(debug="debug=true" in arguments.overrides):
-            compose(arguments.overrides)
             check(arguments.overrides, sweep=arguments.multirun)
     _main()
 

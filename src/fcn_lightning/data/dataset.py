@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,9 @@ class SegmentationDataset(Dataset[Sample]):
         self,
         examples: Sequence[Example],
         labels: LabelSet,
-        read_label: dict[str, Callable[[Path], ndarray]],
+        read_label: Mapping[str, Callable[[Path], ndarray]],
     ) -> None:
-        """A data set of these examples; `read_label` has a reader for each suffix of label files.
-
-        Raises:
-            ValueError: There is no example.
-        """
-        if not examples:
-            raise ValueError(f"A split of {labels.name} must hold at least one image; got none.")
+        """A data set of these examples; `read_label` has a reader for each suffix of labels."""
         self.examples = tuple(examples)
         self.labels = labels
         self.read_label = read_label
@@ -73,7 +67,7 @@ class SegmentationDataset(Dataset[Sample]):
     def _label(self, path: Path, size: tuple[int, ...]) -> ndarray:
         try:
             label = self.read_label[path.suffix](path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # whatever a broken file makes its reader raise
             raise ValueError(f"{path} must be a label map; it cannot be read: {error}.") from error
         if label.shape != size:
             raise ValueError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -11,7 +13,14 @@ from torch.utils.data import Sampler
 Order = Literal["with_replacement", "permutation"]
 
 
-class Draw(NamedTuple):
+def seed_of(purpose: str, *address: int) -> int:
+    """A seed that is a function of what it is for and of where: of (seed, step, place), say."""
+    entropy = (zlib.crc32(purpose.encode()), *address)
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass(frozen=True)
+class Draw:
     """An image for one place in the batch of one update."""
 
     index: int
@@ -22,10 +31,12 @@ class Draw(NamedTuple):
 def drawn(order: Order, num_images: int, seed: int, step: int, batch: int) -> list[int]:
     """The images of one update: drawn independently, or the next ones of endless permutations."""
     if order == "with_replacement":
-        return [int(i) for i in np.random.default_rng((seed, step)).integers(num_images, size=batch)]
+        rng = np.random.default_rng(seed_of("images", seed, step))
+        return [int(i) for i in rng.integers(num_images, size=batch)]
     positions = range(step * batch, (step + 1) * batch)
     rounds = {p // num_images for p in positions}
-    shuffled = {r: np.random.default_rng((seed, r)).permutation(num_images) for r in rounds}
+    rngs = {r: np.random.default_rng(seed_of("permutation", seed, r)) for r in rounds}
+    shuffled = {r: rng.permutation(num_images) for r, rng in rngs.items()}
     return [int(shuffled[p // num_images][p % num_images]) for p in positions]
 
 

@@ -81,7 +81,7 @@ def voc_and_sbd(
         FileNotFoundError: A tree is not there.
         ValueError: A list is not known, or an id of it is not on disk.
     """
-    labels.indices(list(average_over) or ["background"])
+    labels.indices(list(average_over))
     roots = {"voc": Path(voc_root or root), "sbd": Path(sbd_root or root)}
     opened: dict[str, Tree] = {}
 
@@ -95,9 +95,13 @@ def voc_and_sbd(
     union = _union(list(sources.values()))
     scored = {example.name for example in val_examples}
     kept = [example for example in union if example.name not in scored]
-    record = {
-        "train": [_record(source, examples) for source, examples in sources.items()],
-        "val": _record(val, val_examples),
+    if train and not kept:
+        raise ValueError(
+            f"There must be images to train on that are not in {val}; {', '.join(train)} have none."
+        )
+    lists = {
+        "train": [record(source, examples) for source, examples in sources.items()],
+        "val": record(val, val_examples),
         "num_train": len(kept),
         "num_left_out": len(union) - len(kept),
     }
@@ -107,7 +111,7 @@ def voc_and_sbd(
         SegmentationDataset(kept, labels, READ_LABEL),
         SegmentationDataset(val_examples, labels, READ_LABEL),
         val,
-        record,
+        lists,
         tuple(average_over),
     )
 
@@ -118,7 +122,7 @@ def official(name: str) -> list[str]:
 
 
 def describe(lists: Mapping[str, Any]) -> str:
-    """One sentence about a record of lists: what is trained on, what was left out, what is scored."""
+    """A record of lists in words: what is trained on, what was left out, what is scored."""
     sources = " + ".join(f"{r['list']} ({r['count']})" for r in lists["train"])
     return (
         f"training on {lists['num_train']} images of {sources}, with {lists['num_left_out']} left "
@@ -142,6 +146,8 @@ def _examples(split: str, tree: Callable[[str], Tree]) -> list[Example]:
         )
     found = [(name, next((t for t in holders if t.has(name)), None)) for name in ids]
     missing = [name for name, holder in found if holder is None]
+    if not found:
+        raise ValueError(f"A list must name at least one image; {split} is empty.")
     if missing:
         part = "label" if any(t.has_image(missing[0]) for t in holders) else "image"
         places = " or ".join(str(t.root) for t in holders)
@@ -163,6 +169,7 @@ def _union(sources: Sequence[Sequence[Example]]) -> list[Example]:
     return list(union.values())
 
 
-def _record(split: str, examples: Sequence[Example]) -> dict[str, Any]:
+def record(split: str, examples: Sequence[Example]) -> dict[str, Any]:
+    """The name, count and hash of a list of examples."""
     digest = hashlib.sha256("\n".join(example.name for example in examples).encode())
     return {"list": split, "count": len(examples), "sha256": digest.hexdigest()}

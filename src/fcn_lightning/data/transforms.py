@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from fcn_lightning.data.dataset import Sample
-from fcn_lightning.data.samplers import Draw
+from fcn_lightning.data.samplers import Draw, seed_of
 from fcn_lightning.labels import VOID
 
 FILL = {tv_tensors.Image: (123, 117, 104), tv_tensors.Mask: VOID}
@@ -37,7 +37,7 @@ class Augment:
 
     mirror: bool = False
     jitter: int = 0
-    scale: tuple[float, float] | None = None
+    scale: Sequence[float] | None = None
     crop: int | None = None
 
     def __post_init__(self) -> None:
@@ -46,9 +46,11 @@ class Augment:
                 "`augment.jitter` must be 0 or more and `augment.crop` 1 or more; got "
                 f"{self.jitter} and {self.crop}."
             )
-        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1]:
+        scale = self.scale or (1.0, 1.0)
+        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
             raise ValueError(
-                f"`augment.scale` must be a range of positive factors; got {self.scale}."
+                "`augment.scale` must be the least and the largest of positive factors; got "
+                f"{self.scale}."
             )
 
     def transform(self) -> v2.Transform:
@@ -72,12 +74,13 @@ class Augmented(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw) -> Sample:
         sample = self.dataset[draw.index]
-        entropy = np.random.SeedSequence((self.seed, draw.step, draw.place))
+        image, label = tv_tensors.Image(sample["image"]), tv_tensors.Mask(sample["label"])
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(entropy.generate_state(1)[0]))
-            image, label = self.transform(
-                tv_tensors.Image(sample["image"]), tv_tensors.Mask(sample["label"])
-            )
+            torch.manual_seed(seed_of("augmentation", self.seed, draw.step, draw.place))
+            if label.shape == image.shape[1:]:
+                image, label = self.transform(image, label)
+            else:  # the class of the whole image
+                image = self.transform(image)
         return {
             "image": image.as_subclass(torch.Tensor),
             "label": label.as_subclass(torch.Tensor),
@@ -97,7 +100,7 @@ class _Jitter(v2.Transform):
         return {"translate": shift}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return F.affine(inpt, 0.0, params["translate"], 1.0, [0.0], fill=FILL[type(inpt)])  # type: ignore[arg-type]
+        return F.affine(inpt, 0.0, params["translate"], 1.0, [0.0], fill=FILL[type(inpt)])
 
 
 class _RandomScale(v2.Transform):
@@ -113,4 +116,6 @@ class _RandomScale(v2.Transform):
         return {"size": [max(1, round(h * factor)), max(1, round(w * factor))]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return F.resize(inpt, params["size"], antialias=True)
+        nearest = isinstance(inpt, tv_tensors.Mask)
+        how = v2.InterpolationMode.NEAREST_EXACT if nearest else v2.InterpolationMode.BILINEAR
+        return F.resize(inpt, params["size"], interpolation=how, antialias=not nearest)

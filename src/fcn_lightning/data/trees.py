@@ -31,7 +31,7 @@ class Tree:
         """The ids of one of the tree's own lists.
 
         Raises:
-            ValueError: There is no such list, or it is empty.
+            ValueError: There is no such list.
         """
         path = self.lists / f"{split}.txt"
         if not path.is_file():
@@ -63,12 +63,12 @@ class Tree:
 def voc(root: Path, *, download: bool = False) -> Tree:
     """The VOC tree under `root`: 2012's, or 2011's, also where its archive puts it.
 
-    Source: host.robots.ox.ac.uk/pascal/VOC, VOCtrainval_11-May-2012.tar and VOCtrainval_25-May-2011.tar.
+    Source: PASCAL VOC, VOCtrainval_11-May-2012.tar and VOCtrainval_25-May-2011.tar.
 
     Raises:
         FileNotFoundError: There is none.
     """
-    if download and not any(path.is_dir() for path in _voc_folders(root)):
+    if download and not any((path / "JPEGImages").is_dir() for path in _voc_folders(root)):
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
     folder = _first(_voc_folders(root), "JPEGImages", "VOC", "data.voc_root")
     lists = folder / "ImageSets" / "Segmentation"
@@ -83,7 +83,7 @@ def sbd(root: Path, *, download: bool = False) -> Tree:
     Raises:
         FileNotFoundError: There is none.
     """
-    if download and not any(path.is_dir() for path in _sbd_folders(root)):
+    if download and not any((path / "img").is_dir() for path in _sbd_folders(root)):
         (root / "sbd").mkdir(parents=True, exist_ok=True)
         datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
     folder = _first(_sbd_folders(root), "img", "SBD", "data.sbd_root")
@@ -126,6 +126,7 @@ def _first(folders: Iterable[Path], inside: str, name: str, key: str) -> Path:
         if (folder / inside).is_dir():
             return folder
     raise FileNotFoundError(
-        f"The {name} tree must be in one of {', '.join(map(str, folders))} (with a folder {inside}); "
-        f"none is. Name its place by `data.root` or `{key}`, or fetch it with data.download=true."
+        f"The {name} tree, with a folder {inside}, must be in one of "
+        f"{', '.join(map(str, folders))}; it is not. Name its place by `data.root` or `{key}`, or "
+        "fetch it with data.download=true."
     )

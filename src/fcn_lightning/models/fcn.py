@@ -108,15 +108,18 @@ def build(
     """
     first = Normalize(_one_of(NORMALIZATIONS, normalize, "normalize"))
     chain = _construct(BACKBONES, backbone, "backbone")
-    heads = {"skip": partial(_fcn, first, chain), "classifier": partial(Classifier, first, chain)}
-    network = _construct(heads, {**head, "num_classes": num_classes}, "head")
+    heads: dict[str, Callable[..., FCN | Classifier]] = {
+        "skip": partial(_fcn, first, chain),
+        "classifier": partial(Classifier, first, chain),
+    }
+    network: FCN | Classifier = _construct(heads, {**head, "num_classes": num_classes}, "head")
     network.description = {
         "backbone": dict(backbone),
         "head": dict(head),
         "num_classes": num_classes,
         "normalize": normalize,
     }
-    return cast(FCN | Classifier, network)
+    return network
 
 
 def _fcn(normalize: Normalize, backbone: Chain, **head: Any) -> FCN:
@@ -124,8 +127,8 @@ def _fcn(normalize: Normalize, backbone: Chain, **head: Any) -> FCN:
 
 
 def _construct(
-    constructors: Mapping[str, Callable[..., nn.Module]], part: Mapping[str, Any], what: str
-) -> nn.Module:
+    constructors: Mapping[str, Callable[..., T]], part: Mapping[str, Any], what: str
+) -> T:
     arguments = dict(part)
     return _one_of(constructors, arguments.pop("name", None), f"{what}.name")(**arguments)
 

@@ -19,9 +19,7 @@ class Normalization:
 
 
 NORMALIZATIONS = {
-    "caffe": Normalization(
-        bgr=True, mean=(104.00699, 116.66877, 122.67892), scale=(1.0, 1.0, 1.0)
-    ),
+    "caffe": Normalization(bgr=True, mean=(104.00699, 116.66877, 122.67892), scale=(1.0, 1.0, 1.0)),
     "torchvision": Normalization(
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),

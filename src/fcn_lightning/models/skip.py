@@ -6,7 +6,7 @@ Source: Long et al. 2015, 3.3 and 4.2, Figure 3; shelhamer/fcn.berkeleyvision.or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -90,6 +90,8 @@ class SkipHead(nn.Module):
             raise ValueError(
                 f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
             )
+        if upscore not in get_args(Upscore):
+            raise ValueError(f"`upscore` must be fixed or learned; got {upscore!r}.")
         self.last, self.skips = last, tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
@@ -140,8 +142,8 @@ class SkipHead(nn.Module):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
             skip_score = self.get_submodule(f"score_{skip}")(skip_map).float()
             score = _fuse(self._upscore(name, score), skip_score, *crop)
-        score, (crop, _) = self._upscore(self._names[-1], score), self._crops[-1]
-        return score[:, :, crop : crop + size[0], crop : crop + size[1]]
+        score, (begin, _) = self._upscore(self._names[-1], score), self._crops[-1]
+        return score[:, :, begin : begin + size[0], begin : begin + size[1]]
 
     def _upscore(self, name: str, score: Tensor) -> Tensor:
         """Upscored in float32 also where the network runs in half precision: scores are sums."""

@@ -51,7 +51,9 @@ class Transplant:
 
     def __str__(self) -> str:
         parts = [f"{len(self.copied)} copied"]
-        parts += [f"{len(self.reshaped)} reshaped ({_layers(self.reshaped)})"] if self.reshaped else []
+        parts += (
+            [f"{len(self.reshaped)} reshaped ({_layers(self.reshaped)})"] if self.reshaped else []
+        )
         parts += [f"left at their start: {_layers(self.missing)}"] if self.missing else []
         parts += [f"not used: {_layers(self.left_out)}"] if self.left_out else []
         return ", ".join(parts)
@@ -93,8 +95,8 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
         copies.append((parameter, value))
     if not copies:
         raise ValueError(
-            f"The weights must share layers with the network ({_layers(report.missing)}); they hold "
-            f"{_layers(list(values)) or 'nothing'}."
+            f"The weights must share layers with the network ({_layers(report.missing)}); they "
+            f"hold {_layers(list(values)) or 'nothing'}."
         )
     report.left_out = list(values)
     with torch.no_grad():

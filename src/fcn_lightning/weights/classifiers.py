@@ -10,7 +10,7 @@ FULLY_CONNECTED = ["fc6", "fc7", "fc8"]
 
 
 def from_torchvision(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """torchvision's `features.N` and `classifier.N` as conv1_1, ..., fc6, fc7, fc8, in order.
+    """Puts the weights of torchvision under conv1_1, ..., fc6, fc7, fc8: in order.
 
     The classifier's part may be missing: fc6 and fc7 then start as the network has them.
 
@@ -31,10 +31,10 @@ def from_torchvision(state: Mapping[str, Tensor], network: nn.Module) -> dict[st
     names = {f"features.{n}": name for n, name in zip(theirs, ours)}
     numbers = _numbers(state, "classifier")
     names |= {f"classifier.{n}": name for n, name in zip(numbers, FULLY_CONNECTED)}
+    split = {name: name.rpartition(".") for name in state}
     return {
-        f"{names[layer]}.{kind}": value
-        for layer, _, kind in (name.rpartition(".") for name in state)
-        for value in [state[f"{layer}.{kind}"]]
+        f"{names[layer]}.{kind}": state[name]
+        for name, (layer, _, kind) in split.items()
         if layer in names
     }
 

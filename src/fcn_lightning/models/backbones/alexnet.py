@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from fcn_lightning.models.backbones.chain import Chain, Padding, check_sizes
+from fcn_lightning.models.backbones.chain import Chain, check_sizes
 
 
 def alexnet(
     widths: Sequence[int] = (64, 192, 384, 256, 256),
     fc_widths: Sequence[int] = (4096, 4096),
-    padding: Padding = 100,
+    padding: int | str = 100,
 ) -> Chain:
     """AlexNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
 
@@ -35,7 +35,7 @@ def alexnet(
 
 
 def _layers(
-    widths: Sequence[int], fc_widths: Sequence[int], padding: Padding
+    widths: Sequence[int], fc_widths: Sequence[int], padding: int | str
 ) -> Iterator[tuple[str, nn.Module]]:
     kernels, pads = (11, 5, 3, 3, 3), (100 if padding == 100 else 5, 2, 1, 1, 1)
     channels = 3

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from fcn_lightning.models import geometry
 from fcn_lightning.models.geometry import Grid
-
-Padding = Literal[100, "same"]
-"""How the image is padded: by 100 pixels as in the reference, or each layer by half its kernel."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Chain(nn.Module):
 
 
 def check_sizes(
-    name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: Padding
+    name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: int | str
 ) -> None:
     """Raises a ValueError unless the widths of a five-block backbone and its padding make sense."""
     if len(widths) != 5 or len(fc_widths) != 2 or min(*widths, *fc_widths) < 1:
@@ -71,5 +68,5 @@ def check_sizes(
             f"{name} must have five `widths` and two `fc_widths`, each 1 or more; "
             f"got {list(widths)} and {list(fc_widths)}."
         )
-    if padding not in get_args(Padding):
+    if padding not in (100, "same"):
         raise ValueError(f"`padding` must be 100 or 'same'; got {padding!r}.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from fcn_lightning.models.backbones.chain import Chain, Padding, check_sizes
+from fcn_lightning.models.backbones.chain import Chain, check_sizes
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Convolutions before each of the five pooling layers."""
@@ -20,7 +20,7 @@ def vgg16(
     widths: Sequence[int] = (64, 128, 256, 512, 512),
     fc_widths: Sequence[int] = (4096, 4096),
     fc6_kernel: int = 7,
-    padding: Padding = 100,
+    padding: int | str = 100,
 ) -> Chain:
     """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
 
@@ -44,7 +44,7 @@ def vgg16(
 
 
 def _layers(
-    widths: Sequence[int], fc_widths: Sequence[int], fc6_kernel: int, padding: Padding
+    widths: Sequence[int], fc_widths: Sequence[int], fc6_kernel: int, padding: int | str
 ) -> Iterator[tuple[str, nn.Module]]:
     channels = 3
     for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):

@@ -1,0 +1,219 @@
+"""The embedded data set: scenes of shapes drawn from a seed into the layouts of VOC and SBD.
+
+Shapes have no colour of their own, so that only their form tells them apart; stars, crosses and
+rings have parts that a prediction of stride 32 cannot follow. With the radii below the best mean
+IU that predictions of stride 32, 16 and 8 can have on the validation scenes is 57, 79 and 90 %
+(benchmarks/upper_bounds.py), so that each skip has something to win.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+from numpy import ndarray
+from numpy.random import Generator
+from PIL import Image, ImageDraw, ImageFilter
+
+from fcn_lightning.data.dataset import Example, SegmentationDataset
+from fcn_lightning.data.splits import Splits, record, voc_and_sbd
+from fcn_lightning.labels import VOID, LabelSet, voc_palette
+
+SHAPES = LabelSet("shapes", ("background", "disk", "square", "triangle", "star", "cross", "ring"))
+SINGLE_SHAPES = LabelSet("single_shapes", SHAPES.classes[1:])
+
+NUM_TRAIN, NUM_VAL, NUM_SHARED = 600, 120, 12
+NUM_SINGLE_TRAIN, NUM_SINGLE_VAL = 2400, 240
+SINGLE_SIZE = 96
+SEED = 2015
+
+
+def scenes(
+    name: str, root: str, train: Sequence[str], val: str, average_over: Sequence[str] = ()
+) -> Splits:
+    """Splits of scenes, drawn under `root` where they are missing.
+
+    SBD's tree has the training scenes, with `.mat` labels that have no void; VOC's has the
+    validation scenes, with palette PNGs whose shapes have a void border. As in the real ones,
+    some validation scenes are in SBD's training list too.
+    """
+    draw(Path(root))
+    return voc_and_sbd(name, root, train, val, average_over=average_over, labels=SHAPES)
+
+
+def singles(name: str, root: str) -> Splits:
+    """Splits of single shapes to classify, drawn under `root` where they are missing."""
+    draw(Path(root))
+    train, val = (_single_examples(Path(root) / "single" / part) for part in ("train", "val"))
+    lists = {
+        "train": [record("single/train", train)],
+        "val": record("single/val", val),
+        "num_train": len(train),
+        "num_left_out": 0,
+    }
+    train_set, val_set = (SegmentationDataset(part, SINGLE_SHAPES, {}) for part in (train, val))
+    return Splits(name, SINGLE_SHAPES, train_set, val_set, "single/val", lists)
+
+
+def draw(root: Path) -> None:
+    """Draws the whole set unless it is there: into a folder of another name, which is renamed.
+
+    So several processes may ask for it at once; the first to finish has drawn it.
+    """
+    if root.is_dir():
+        return
+    unfinished = root.with_name(f"{root.name}.{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _draw_scenes(unfinished)
+    _draw_singles(unfinished / "single")
+    try:
+        unfinished.rename(root)
+    except OSError:
+        if not root.is_dir():
+            raise
+        shutil.rmtree(unfinished)
+
+
+def scene(rng: Generator) -> tuple[ndarray, ndarray]:
+    """An image (h, w, 3) of two to five shapes, and its label map (h, w) without void."""
+    h, w = int(rng.integers(112, 145)), int(rng.integers(128, 177))
+    image, label = _texture(rng, h, w), np.zeros((h, w), np.uint8)
+    for _ in range(rng.integers(2, 6)):
+        shape = int(rng.integers(1, len(SHAPES)))
+        center = (rng.uniform(0, w), rng.uniform(0, h))
+        mask = _mask(rng, shape, (h, w), center, radius=rng.uniform(8, 30))
+        _paint(rng, image, mask)
+        label[mask] = shape
+    return _photograph(rng, image), label
+
+
+def single(rng: Generator, shape: int) -> ndarray:
+    """An image, 96 x 96, of one shape (its label in a scene) somewhere near the middle."""
+    size = (SINGLE_SIZE, SINGLE_SIZE)
+    image = _texture(rng, *size)
+    center = tuple(rng.uniform(0.35, 0.65, 2) * SINGLE_SIZE)
+    _paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(12, 36)))
+    return _photograph(rng, image)
+
+
+def with_void(label: ndarray) -> ndarray:
+    """The label map with a void border, two pixels wide, wherever two labels meet."""
+    picture = Image.fromarray(label)
+    high = np.array(picture.filter(ImageFilter.MaxFilter(3)))
+    low = np.array(picture.filter(ImageFilter.MinFilter(3)))
+    return np.where(high != low, VOID, label).astype(np.uint8)
+
+
+def _outline(shape: str) -> ndarray:
+    """The corners of a shape in the unit circle, (n, 2); a ring's hole comes second."""
+
+    def around(n: int, radii: Sequence[float]) -> ndarray:
+        angle = 2 * np.pi * np.arange(n) / n
+        radius = np.resize(np.array(radii), n)
+        return np.stack([np.cos(angle) * radius, np.sin(angle) * radius], axis=1)
+
+    arm = 0.25
+    quarter = np.array([[arm, arm], [arm, 1.0], [-arm, 1.0]])
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    corners = {
+        "disk": lambda: around(40, [1.0]),
+        "square": lambda: around(4, [1.0]),
+        "triangle": lambda: around(3, [1.0]),
+        "star": lambda: around(10, [1.0, 0.4]),
+        "cross": lambda: np.concatenate(
+            [quarter @ np.linalg.matrix_power(turn.T, k) for k in range(4)]
+        ),
+        "ring": lambda: around(40, [1.0]),
+    }
+    return corners[shape]()
+
+
+def _mask(
+    rng: Generator, shape: int, size: tuple[int, int], center: Sequence[float], radius: float
+) -> ndarray:
+    """Where a shape is, (h, w) bool, turned at random."""
+    name, angle = SHAPES.classes[shape], rng.uniform(0, 2 * np.pi)
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    corners = _outline(name) @ rotation * radius
+    picture = Image.new("1", size[::-1])
+    pen = ImageDraw.Draw(picture)
+    pen.polygon([tuple(p) for p in corners + np.array(center)], fill=1)
+    if name == "ring":
+        pen.polygon([tuple(p) for p in corners * 0.6 + np.array(center)], fill=0)
+    return np.array(picture)
+
+
+def _texture(rng: Generator, h: int, w: int) -> ndarray:
+    """A colour that varies slowly, (h, w, 3) float."""
+    base, grid = rng.uniform(40, 215, 3), rng.normal(0, 25, (4, 5, 3))
+    planes = [
+        np.array(
+            Image.fromarray(grid[..., c].astype(np.float32)).resize(
+                (w, h), Image.Resampling.BICUBIC
+            )
+        )
+        for c in range(3)
+    ]
+    texture: ndarray = base + np.stack(planes, axis=2)
+    return texture
+
+
+def _paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
+    """Fills a shape with another texture, of a colour that is not what lies below it."""
+    if not mask.any():
+        return
+    below, fill = image[mask].mean(0), _texture(rng, *mask.shape)
+    while np.abs(fill[mask].mean(0) - below).max() < 50:
+        fill = _texture(rng, *mask.shape)
+    image[mask] = fill[mask]
+
+
+def _photograph(rng: Generator, image: ndarray) -> ndarray:
+    """Slightly blurred and with noise, as bytes."""
+    noisy = np.clip(image + rng.normal(0, 10, image.shape), 0, 255).astype(np.uint8)
+    return np.array(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.6)))
+
+
+def _draw_scenes(root: Path) -> None:
+    voc, sbd = root / "VOCdevkit" / "VOC2012", root / "sbd"
+    lists = voc / "ImageSets" / "Segmentation"
+    for folder in (voc / "JPEGImages", voc / "SegmentationClass", lists, sbd / "img", sbd / "cls"):
+        folder.mkdir(parents=True)
+    names = [f"scene_{i:06d}" for i in range(NUM_TRAIN + NUM_VAL)]
+    val, train = names[:NUM_VAL], names[NUM_VAL - NUM_SHARED :]
+    for i, name in enumerate(names):
+        image, label = scene(np.random.default_rng((SEED, 0, i)))
+        if i < NUM_VAL:
+            Image.fromarray(image).save(voc / "JPEGImages" / f"{name}.jpg", quality=90)
+            _save_palette(with_void(label), voc / "SegmentationClass" / f"{name}.png")
+        if i >= NUM_VAL - NUM_SHARED:
+            Image.fromarray(image).save(sbd / "img" / f"{name}.jpg", quality=90)
+            cls = {"GTcls": {"Segmentation": label}}
+            scipy.io.savemat(sbd / "cls" / f"{name}.mat", cls, do_compression=True)
+    (lists / "val.txt").write_text("\n".join(val) + "\n")
+    (sbd / "train.txt").write_text("\n".join(train) + "\n")
+
+
+def _draw_singles(root: Path) -> None:
+    for part, (name, count) in enumerate((("train", NUM_SINGLE_TRAIN), ("val", NUM_SINGLE_VAL))):
+        for i in range(count):
+            shape = i % len(SINGLE_SHAPES)
+            folder = root / name / SINGLE_SHAPES.classes[shape]
+            folder.mkdir(parents=True, exist_ok=True)
+            image = single(np.random.default_rng((SEED, 1 + part, i)), shape + 1)
+            Image.fromarray(image).save(folder / f"{i:06d}.jpg", quality=90)
+
+
+def _single_examples(folder: Path) -> list[Example]:
+    paths = sorted(folder.glob("*/*.jpg"), key=lambda path: path.name)
+    return [Example(p.stem, p, SINGLE_SHAPES.classes.index(p.parent.name)) for p in paths]
+
+
+def _save_palette(label: ndarray, path: Path) -> None:
+    picture = Image.fromarray(label, mode="P")
+    picture.putpalette(voc_palette().tobytes())
+    picture.save(path)

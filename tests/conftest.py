@@ -1,0 +1,80 @@
+"""What the tests of all rooms share: narrow networks, and a process left as it was found."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fcn_lightning.models import FCN, Classifier, build
+
+NARROW = {
+    "vgg16": {"name": "vgg16", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
+    "alexnet": {"name": "alexnet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.shared)
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Each test starts from one seed, and leaves seeds and environment as they were."""
+    environment, python, numpy = dict(os.environ), random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+    random.setstate(python)
+    np.random.set_state(numpy)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the types' check of arguments, so that users' own errors are seen."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference's data; skips where there is none."""
+    if "FCN_SHARED" not in os.environ:
+        pytest.skip("FCN_SHARED does not name the folder with the reference's data")
+    return Path(os.environ["FCN_SHARED"])
+
+
+@pytest.fixture
+def narrow() -> Callable[..., FCN | Classifier]:
+    """Builds a network of few channels whose layers, the scoring ones too, are drawn at random."""
+
+    def make(
+        skips: tuple[str, ...] = (),
+        backbone: str = "vgg16",
+        num_classes: int = 21,
+        head: dict[str, object] | None = None,
+        **arguments: object,
+    ) -> FCN | Classifier:
+        network = build(
+            backbone={**NARROW[backbone], **arguments},
+            head=head or {"name": "skip", "skips": skips},
+            num_classes=num_classes,
+        )
+        for name, parameter in network.named_parameters():
+            if "score" in name and "upscore" not in name:
+                nn.init.normal_(parameter, std=0.1)
+        return network.eval()
+
+    return make

@@ -1,0 +1,181 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from PIL import Image
+
+from fcn_lightning.data.dataset import Example, SegmentationDataset, read_image
+from fcn_lightning.data.trees import READ_LABEL
+from fcn_lightning.labels import VOC
+
+LABEL = np.array([[0, 1, 255], [20, 2, 0]], np.uint8)
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Example:
+    """An image of 2 x 3 pixels, losslessly, with its label as a palette PNG."""
+    Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3)).save(tmp_path / "a.bmp")
+    save_palette(tmp_path / "a.png", LABEL)
+    return Example("a", tmp_path / "a.bmp", tmp_path / "a.png")
+
+
+def read(example):
+    return SegmentationDataset([example], VOC, READ_LABEL)[0]
+
+
+def test_a_sample_is_the_files_pixels(example):
+    sample = read(example)
+    assert sample["name"] == "a"
+    assert sample["image"].dtype == sample["label"].dtype == torch.uint8
+    assert sample["image"].is_contiguous()
+    assert sample["image"][0].tolist() == [[0, 3, 6], [9, 12, 15]]
+    assert sample["image"][:, 1, 2].tolist() == [15, 16, 17]
+    assert sample["label"].tolist() == LABEL.tolist()
+
+
+def test_a_class_of_a_whole_image_is_a_label_of_one_pixel(example):
+    label = read(Example("a", example.image, 3))["label"]
+    assert (label.tolist(), label.dtype) == ([[3]], torch.uint8)
+
+
+def test_length_is_the_number_of_examples(example):
+    assert len(SegmentationDataset([example] * 3, VOC, READ_LABEL)) == 3
+
+
+def test_an_sbd_label_is_the_class_segmentation(example, tmp_path):
+    other = {"Segmentation": LABEL, "Boundaries": 0, "CategoriesPresent": [1, 2, 20]}
+    scipy.io.savemat(tmp_path / "a.mat", {"GTcls": other})
+    assert read(Example("a", example.image, tmp_path / "a.mat"))["label"].tolist() == LABEL.tolist()
+
+
+def test_grey_images_become_rgb(tmp_path):
+    Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "grey.png")
+    assert read_image(tmp_path / "grey.png").tolist() == [[[0] * 3, [200] * 3]]
+
+
+def test_grey_jpegs_become_rgb(tmp_path):
+    Image.new("L", (8, 8), 100).save(tmp_path / "grey.jpg")
+    image = read_image(tmp_path / "grey.jpg")
+    assert image.shape == (8, 8, 3)
+    assert abs(image.astype(int) - 100).max() <= 2
+
+
+def test_cmyk_jpegs_become_rgb(tmp_path):
+    Image.new("CMYK", (16, 8), (0, 255, 255, 0)).save(tmp_path / "red.jpg", quality=95)
+    image = read_image(tmp_path / "red.jpg")
+    assert image.shape == (8, 16, 3)
+    assert abs(image.astype(int) - [255, 0, 0]).max() <= 6
+
+
+def test_an_alpha_channel_is_dropped(tmp_path):
+    Image.new("RGBA", (1, 1), (10, 20, 30, 40)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 30]]]
+
+
+def test_a_cut_off_jpeg_is_refused(tmp_path):
+    path = tmp_path / "cut.jpg"
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(ValueError, match="whole image") as error:
+        read_image(path)
+    assert str(error.value).startswith(f"{path} must be a whole image; it cannot be read: ")
+
+
+def test_a_text_file_is_no_image(tmp_path):
+    path = tmp_path / "page.jpg"
+    path.write_text("<html>")
+    with pytest.raises(ValueError, match="whole image") as error:
+        read_image(path)
+    assert str(error.value) == (
+        f"{path} must be a whole image; it cannot be read: cannot identify image file '{path}'."
+    )
+
+
+def test_a_label_of_another_size_is_refused(example):
+    save_palette(example.label, np.zeros((3, 2), np.uint8))
+    with pytest.raises(ValueError, match="size") as error:
+        read(example)
+    assert str(error.value) == (
+        f"{example.label} must have the size of its image, 2 x 3; it has 3 x 2."
+    )
+
+
+@pytest.mark.parametrize("value", [21, 254])
+def test_a_label_that_is_no_class_is_refused(example, value):
+    save_palette(example.label, np.array([[0, 255, 20], [0, value, 0]], np.uint8))
+    with pytest.raises(ValueError, match="labels 0 to") as error:
+        read(example)
+    assert str(error.value) == (
+        f"{example.label} must hold labels 0 to 20 and void, 255; it holds {value}."
+    )
+
+
+def test_a_label_in_colours_is_refused(example):
+    Image.new("RGB", (3, 2)).save(example.label)
+    with pytest.raises(ValueError, match="label map") as error:
+        read(example)
+    assert str(error.value) == (
+        f"{example.label} must be a label map; it cannot be read: a palette PNG is needed, this "
+        "one is RGB."
+    )
+
+
+def test_a_mat_file_without_a_segmentation_is_refused(example, tmp_path):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"other": 1})
+    with pytest.raises(ValueError, match="label map") as error:
+        read(Example("a", example.image, path))
+    assert str(error.value) == f"{path} must be a label map; it cannot be read: 'GTcls'."
+
+
+@pytest.mark.parametrize("kept", [0, 50, 180, 0.5, 0.95])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_cut_off_mat_file_is_refused(example, tmp_path, kept, compressed):
+    path = tmp_path / "a.mat"
+    content = {"GTcls": {"Segmentation": noise()}}
+    scipy.io.savemat(path, content, do_compression=compressed)
+    cut(path, kept)
+    with pytest.raises(ValueError, match=r"a\.mat must be a label map; it cannot be read: "):
+        read(Example("a", example.image, path))
+
+
+@pytest.mark.parametrize("kept", [0, 20, 60, 0.5, 0.95])
+def test_a_cut_off_png_is_refused(example, kept):
+    save_palette(example.label, noise())
+    cut(example.label, kept)
+    with pytest.raises(ValueError, match=r"a\.png must be a label map; it cannot be read: "):
+        read(example)
+
+
+def test_a_garbled_png_is_refused(example):
+    content = bytearray(example.label.read_bytes())
+    place = content.index(b"IDAT")
+    content[place : place + 4] = b"\x00\x01\x02\x03"
+    example.label.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match=r"a\.png must be a label map; it cannot be read: "):
+        read(example)
+
+
+def test_a_missing_label_is_named(example):
+    example.label.unlink()
+    with pytest.raises(ValueError, match="label map") as error:
+        read(example)
+    assert str(example.label) in str(error.value)
+
+
+def save_palette(path, label):
+    picture = Image.fromarray(label)
+    picture.putpalette(bytes(range(256)) * 3)
+    picture.save(path)
+
+
+def noise():
+    return np.random.default_rng(0).integers(21, size=(64, 64), dtype=np.uint8)
+
+
+def cut(path, kept):
+    content = path.read_bytes()
+    path.write_bytes(content[: round(kept * len(content)) if isinstance(kept, float) else kept])

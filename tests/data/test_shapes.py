@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcn_lightning.data import shapes
+from fcn_lightning.data.trees import read_palette_png, read_sbd_mat
+
+CLASSES = ("background", "disk", "square", "triangle", "star", "cross", "ring")
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in {
+        "TRAIN": 4, "VAL": 5, "SHARED": 2, "SINGLE_TRAIN": 12, "SINGLE_VAL": 6,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(shapes, f"NUM_{name}", count)
+
+
+def test_the_layouts_are_those_of_the_official_archives(tmp_path: Path) -> None:
+    shapes.draw(tmp_path / "shapes")
+    voc, sbd = tmp_path / "shapes" / "VOCdevkit" / "VOC2012", tmp_path / "shapes" / "sbd"
+    val = (voc / "ImageSets" / "Segmentation" / "val.txt").read_text().split()
+    train = (sbd / "train.txt").read_text().split()
+    assert (len(val), len(train), len(set(val) & set(train))) == (5, 6, 2)
+    assert {p.stem for p in (voc / "JPEGImages").iterdir()} == set(val)
+    assert {p.stem for p in (sbd / "img").iterdir()} == set(train)
+    with_void = read_palette_png(voc / "SegmentationClass" / f"{train[0]}.png")
+    without = read_sbd_mat(sbd / "cls" / f"{train[0]}.mat")
+    assert 255 not in without
+    assert 255 in with_void
+    np.testing.assert_array_equal(with_void[with_void != 255], without[with_void != 255])
+
+
+def test_validation_scenes_are_left_out_of_training(tmp_path: Path) -> None:
+    splits = shapes.scenes("shapes", str(tmp_path / "shapes"), ["sbd/train"], "voc/val")
+    assert splits.lists["num_left_out"] == 2
+    assert {e.name for e in splits.train.examples}.isdisjoint(e.name for e in splits.val.examples)
+    assert splits.labels.classes == CLASSES
+    assert len({splits.train[i]["image"].shape for i in range(4)}) > 1, "sizes vary"
+
+
+def test_a_single_shape_is_labelled_by_its_class(tmp_path: Path) -> None:
+    splits = shapes.singles("single_shapes", str(tmp_path / "shapes"))
+    assert splits.labels.classes == CLASSES[1:]
+    sample = splits.train[8]
+    assert sample["image"].shape == (3, 96, 96)
+    assert sample["label"].tolist() == [[2]], "the ninth image is the third class's"
+
+
+@pytest.mark.parametrize(
+    ("shape", "area"),
+    [
+        ("disk", np.pi),
+        ("square", 2.0),
+        ("triangle", 3 * np.sqrt(3) / 4),
+        ("star", 10 * 0.4 * np.sin(np.pi / 5) / 2),
+        ("cross", 4 * 0.5 * 0.75 + 0.25),
+        ("ring", np.pi * (1 - 0.6**2)),
+    ],
+)
+def test_shapes_have_the_area_of_their_form(shape: str, area: float) -> None:
+    mask = shapes._mask(
+        np.random.default_rng(0), CLASSES.index(shape), (400, 400), (200.0, 200.0), radius=150.0
+    )
+    assert mask.sum() / 150**2 == pytest.approx(area, rel=0.03)
+
+
+def test_void_lies_where_labels_meet() -> None:
+    label = np.zeros((6, 6), np.uint8)
+    label[:, 3:] = 2
+    assert shapes.with_void(label)[0].tolist() == [0, 0, 255, 255, 2, 2]
+
+
+def test_a_set_is_the_same_wherever_it_is_drawn(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shapes.draw(tmp_path / name)
+    files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*g")]
+    assert len(files) == 5 * 2 + 6 + 18
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_processes_may_draw_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    drawing = [context.Process(target=shapes.draw, args=(tmp_path / "shapes",)) for _ in range(3)]
+    for process in drawing:
+        process.start()
+    for process in drawing:
+        process.join()
+    assert [process.exitcode for process in drawing] == [0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["shapes"]

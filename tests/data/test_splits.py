@@ -1,0 +1,280 @@
+import hashlib
+from collections import Counter
+
+import pytest
+
+from fcn_lightning.data import trees, voc_and_sbd
+from fcn_lightning.data.splits import OFFICIAL, describe, official
+from fcn_lightning.labels import LabelSet
+
+
+@pytest.fixture
+def root(tmp_path, make_voc, make_sbd):
+    """VOC: a, b (train), c, d (val). SBD: b, c, e (train), f (val); b and c are in both."""
+    make_voc(tmp_path / "VOCdevkit" / "VOC2012", "abcd", train="ab", val="cd", empty="")
+    make_sbd(tmp_path / "sbd", "bcef", train="ebc", val="f")
+    return tmp_path
+
+
+def splits_of(root, train=("voc/train", "sbd/train"), val="voc/val", **arguments):
+    return voc_and_sbd("tiny", str(root), list(train), val, **arguments)
+
+
+def names(dataset):
+    return "".join(example.name for example in dataset.examples)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("sbd_train", 8498),
+        ("seg11valid", 736),
+        ("train_aug", 10582),
+        ("voc2012_train", 1464),
+        ("voc2012_val", 1449),
+        ("voc2012_trainval", 2913),
+    ],
+)
+def test_official_lists_have_their_counts(name, count):
+    ids = official(name)
+    assert len(ids) == len(set(ids)) == count
+    assert name in OFFICIAL
+
+
+def test_sbd_train_holds_images_of_voc_val_but_none_of_seg11valid():
+    sbd = set(official("sbd_train"))
+    assert len(sbd & set(official("voc2012_val"))) == 545
+    assert not sbd & set(official("seg11valid"))
+
+
+def test_seg11valid_by_year():
+    years = Counter(name.partition("_")[0] for name in official("seg11valid"))
+    assert years == {"2007": 321, "2008": 104, "2009": 132, "2010": 101, "2011": 78}
+
+
+def test_train_aug_and_val_share_nothing():
+    assert not set(official("train_aug")) & set(official("voc2012_val"))
+    assert set(official("voc2012_train")) < set(official("train_aug"))
+
+
+def test_trainval_is_train_and_val():
+    both = set(official("voc2012_train")) | set(official("voc2012_val"))
+    assert set(official("voc2012_trainval")) == both
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(name, name) for name in OFFICIAL if name != "train_aug"]
+    + [("train_aug", "voc2012_train_aug")],
+)  # fmt: skip
+def test_official_lists_are_the_shared_ones(shared, ours, theirs):
+    path = shared / "data" / "official_lists" / f"{theirs}.txt"
+    assert official(ours) == path.read_text().split()
+
+
+def test_union_is_ordered_and_without_the_images_that_are_scored(root):
+    splits = splits_of(root)
+    assert names(splits.train) == "abe"
+    assert names(splits.val) == "cd"
+    assert (splits.lists["num_train"], splits.lists["num_left_out"]) == (3, 1)
+
+
+def test_order_of_the_lists_is_that_of_the_union(root):
+    assert names(splits_of(root, train=["sbd/train", "voc/train"]).train) == "eba"
+
+
+@pytest.mark.parametrize("train", [("voc/train", "sbd/train"), ("sbd/train", "voc/train")])
+def test_vocs_label_is_preferred_in_any_order(root, train):
+    labels = {s["name"]: set(s["label"].unique().tolist()) for s in splits_of(root, train).train}
+    assert labels == {"a": {1}, "b": {1}, "e": {2}}
+
+
+def test_validation_on_sbd_takes_its_ids_out_of_voc(root):
+    splits = splits_of(root, train=["voc/train"], val="sbd/train")
+    assert names(splits.train) == "a"
+    assert splits.lists["num_left_out"] == 1
+
+
+def test_record_names_counts_and_hashes(root):
+    lists = splits_of(root).lists
+    assert lists["train"] == [
+        {"list": "voc/train", "count": 2, "sha256": hashlib.sha256(b"a\nb").hexdigest()},
+        {"list": "sbd/train", "count": 3, "sha256": hashlib.sha256(b"e\nb\nc").hexdigest()},
+    ]
+    assert lists["val"]["sha256"] == hashlib.sha256(b"c\nd").hexdigest()
+
+
+def test_record_in_words(root):
+    assert describe(splits_of(root).lists) == (
+        "training on 3 images of voc/train (2) + sbd/train (3), with 1 left out that are in "
+        "voc/val (2), which is scored"
+    )
+
+
+def test_splits_carry_what_tables_print(root):
+    splits = splits_of(root, average_over=["cat", "dog"])
+    assert (splits.name, splits.val_split, splits.average_over) == (
+        "tiny",
+        "voc/val",
+        ("cat", "dog"),
+    )
+
+
+def test_an_official_list_is_read_from_the_tree_that_holds_it(root, monkeypatch):
+    monkeypatch.setattr("fcn_lightning.data.splits.official", lambda _: list("eca"))
+    splits = splits_of(root, train=["train_aug"], val="sbd/val")
+    suffixes = {example.name: example.label.suffix for example in splits.train.examples}
+    assert suffixes == {"e": ".mat", "c": ".png", "a": ".png"}
+
+
+def test_ids_of_an_official_list_must_be_on_disk(root):
+    with pytest.raises(ValueError, match="on disk") as error:
+        splits_of(root, train=["sbd_train"])
+    assert str(error.value) == (
+        f"Every id of sbd_train must be on disk; 8498 of 8498 are not in {root / 'sbd'}, the first "
+        "is 2008_000002 (no image). Complete the tree, or choose lists of what is there by "
+        "data.train and data.val."
+    )
+
+
+def test_an_image_without_its_label_is_missing(root):
+    (root / "VOCdevkit/VOC2012/SegmentationClass/d.png").unlink()
+    with pytest.raises(ValueError, match="on disk") as error:
+        splits_of(root)
+    assert str(error.value) == (
+        f"Every id of voc/val must be on disk; 1 of 2 are not in {root / 'VOCdevkit/VOC2012'}, the "
+        "first is d (no label). Complete the tree, or choose lists of what is there by data.train "
+        "and data.val."
+    )
+
+
+def test_both_places_are_named_where_either_would_do(root):
+    with pytest.raises(ValueError, match="on disk") as error:
+        splits_of(root, train=["train_aug"])
+    assert f"not in {root / 'VOCdevkit/VOC2012'} or {root / 'sbd'}, the first" in str(error.value)
+
+
+@pytest.mark.parametrize("split", ["trian_aug", "coco/train", "train"])
+def test_an_unknown_list_is_refused(root, split):
+    with pytest.raises(ValueError, match="A list must") as error:
+        splits_of(root, val=split)
+    assert str(error.value) == (
+        "A list must be one of seg11valid, sbd_train, train_aug, voc2012_train, voc2012_val, "
+        f"voc2012_trainval, or a tree's own (voc/train, voc/val, sbd/train, ...); got '{split}'."
+    )
+
+
+def test_an_unknown_list_of_a_tree_is_refused_with_those_that_are_there(root):
+    with pytest.raises(ValueError, match="must list") as error:
+        splits_of(root, val="sbd/test")
+    assert str(error.value) == (
+        f"{root / 'sbd' / 'test.txt'} must list the ids of sbd/test; there is train, val."
+    )
+
+
+def test_an_empty_list_is_refused(root):
+    with pytest.raises(ValueError, match=r"^A list must name at least one image; voc/empty is "):
+        splits_of(root, train=["voc/train", "voc/empty"])
+
+
+def test_nothing_left_to_train_on_is_refused(root):
+    with pytest.raises(ValueError, match="voc/val"):
+        splits_of(root, train=["voc/val"])
+
+
+def test_a_class_that_is_none_is_refused(root):
+    with pytest.raises(ValueError, match=r"^Classes must be some of voc's .*; got kitten\.$"):
+        splits_of(root, average_over=["cat", "kitten"])
+
+
+def test_labels_need_no_background(root):
+    labels = LabelSet("letters", ("x", "y", "z"))
+    assert splits_of(root, labels=labels).labels == labels
+
+
+@pytest.mark.parametrize(
+    "place", ["", "VOC2012", "VOCdevkit/VOC2012", "TrainVal/VOCdevkit/VOC2011", "VOCdevkit/VOC2011"]
+)
+def test_voc_is_found_where_archives_put_it(tmp_path, make_voc, place):
+    folder = make_voc(tmp_path / place, "a", val="a")
+    assert trees.voc(tmp_path).root == folder
+
+
+def test_voc_2012_is_preferred_to_2011(tmp_path, make_voc):
+    make_voc(tmp_path / "VOCdevkit" / "VOC2011", "a")
+    folder = make_voc(tmp_path / "TrainVal" / "VOCdevkit" / "VOC2012", "a")
+    assert trees.voc(tmp_path).root == folder
+
+
+@pytest.mark.parametrize("place", ["sbd", "benchmark_RELEASE/dataset", "dataset", ""])
+def test_sbd_is_found_where_archives_put_it(tmp_path, make_sbd, place):
+    folder = make_sbd(tmp_path / place, "a", val="a")
+    assert trees.sbd(tmp_path).root == folder
+    assert trees.sbd(tmp_path).ids("val") == ["a"]
+
+
+def test_roots_of_their_own_come_before_the_common_one(root, tmp_path, make_voc, make_sbd):
+    voc = make_voc(tmp_path / "elsewhere" / "VOC2012", "x", val="x")
+    sbd = make_sbd(tmp_path / "far", "y", train="y")
+    splits = splits_of(root, ["sbd/train"], voc_root=str(voc.parent), sbd_root=str(sbd))
+    assert (names(splits.train), names(splits.val)) == ("y", "x")
+
+
+def test_a_tree_that_no_list_needs_is_not_looked_for(tmp_path, make_voc):
+    make_voc(tmp_path / "VOC2012", "ab", train="a", val="b")
+    assert names(splits_of(tmp_path, train=["voc/train"]).train) == "a"
+
+
+def test_a_tree_that_is_not_there_is_named_with_its_places(tmp_path):
+    with pytest.raises(FileNotFoundError, match="SBD") as error:
+        trees.sbd(tmp_path)
+    places = (tmp_path / "sbd", tmp_path / "benchmark_RELEASE/dataset", tmp_path / "dataset")
+    assert str(error.value) == (
+        f"The SBD tree, with a folder img, must be in one of {', '.join(map(str, places))}, "
+        f"{tmp_path}; it is not. Name its place by `data.root` or `data.sbd_root`, or fetch it "
+        "with data.download=true."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "maker", "place", "fetch"),
+    [
+        ("voc", "make_voc", "VOCdevkit/VOC2012", "VOCSegmentation"),
+        ("sbd", "make_sbd", "sbd", "SBDataset"),
+    ],
+)
+@pytest.mark.parametrize("made", [True, False])
+def test_download_fetches_what_is_missing(
+    tmp_path, request, monkeypatch, kind, maker, place, fetch, made
+):
+    root, calls = tmp_path / "data", []
+    if made:
+        root.mkdir()
+
+    def fetched(folder, **arguments):
+        calls.append(arguments["download"])
+        request.getfixturevalue(maker)(tmp_path / "new", "a")
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        if (root / place).is_dir():
+            (root / place).rmdir()
+        (tmp_path / "new").rename(root / place)
+
+    monkeypatch.setattr(f"torchvision.datasets.{fetch}", fetched)
+    for _ in range(2):
+        assert getattr(trees, kind)(root, download=True).has("a")
+    assert calls == [True]
+
+
+def test_a_tree_without_the_id_has_it_not(root):
+    tree = trees.voc(root)
+    assert tree.has("a")
+    assert not tree.has("e")
+    assert not tree.has_image("e")
+
+
+def test_shared_trees_are_read(shared):
+    root = str(shared / "data")
+    splits = voc_and_sbd("voc_trees", root, ["voc/train", "sbd/train"], "voc/val")
+    assert splits.lists["val"]["count"] == len(splits.val) == 217
+    assert [record["count"] for record in splits.lists["train"]] == [437, 600]
+    for sample in (splits.train[0], splits.train[len(splits.train) - 1], splits.val[0]):
+        assert sample["image"].shape[1:] == sample["label"].shape

@@ -1,0 +1,133 @@
+"""The real commands, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from wandb.proto import wandb_internal_pb2
+
+Tiny = Callable[..., list[str]]
+
+
+def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WANDB_SILENT": "true", **environment},
+    )
+
+
+def records(folder: Path) -> list[wandb_internal_pb2.Record]:
+    """What a run's W&B file holds: LevelDB's log of protobufs, after seven bytes of W&B's own."""
+    (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+    content, place, found, parts = path.read_bytes(), 7, [], b""
+    assert content[:4] == b":W&B"
+    while place + 7 <= len(content):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, size, kind = struct.unpack("<IHB", content[place : place + 7])
+        parts += content[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):  # a whole record, or the last part of one
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(parts)
+            found.append(record)
+            parts = b""
+    return found
+
+
+def test_a_sweep_makes_a_folder_and_a_wandb_run_for_each_stage(tiny: Tiny, tmp_path: Path) -> None:
+    overrides = [o for o in tiny("experiment=shapes", "head=fcn32s,fcn16s") if o != "logger=csv"]
+    done = run("train", "-m", *overrides, WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    folders = sorted((tmp_path / "runs" / "shapes").glob("*/seed0"))
+    assert [folder.parent.name.split("-")[0] for folder in folders] == ["fcn16s", "fcn32s"]
+    second = json.loads((folders[0] / "scores.json").read_text())
+    assert second["init_from"] == str(folders[1])
+
+    runs = [next(r.run for r in records(f) if r.HasField("run")) for f in folders]
+    assert len({r.run_id for r in runs}) == 2
+    assert len({r.run_group for r in runs}) == 1
+    assert runs[0].run_group
+
+
+def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path) -> None:
+    overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
+    done = run("train", *overrides, "recipe.max_steps=4", WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
+    found = records(folder)
+
+    config = {u.key: u.value_json for r in found for u in r.run.config.update}
+    config |= {u.key: u.value_json for r in found for u in r.config.update}
+    assert json.loads(config["recipe"])["max_steps"] == 4
+    rows = [
+        {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in r.history.item}
+        for r in found
+        if r.HasField("history")
+    ]
+    scores = json.loads((folder / "scores.json").read_text())
+    means = [row["val/mean_iu"] for row in rows if "val/mean_iu" in row]
+    assert len(means) == 2
+    assert means[-1] == pytest.approx(scores["scores"]["mean_iu"], abs=1e-6)
+    last = [row for row in rows if "val/iu/star" in row][-1]
+    assert last["val/iu/star"] == pytest.approx(scores["class_iu"]["star"], abs=1e-6)
+    assert any("train/loss" in row for row in rows)
+    pictures = [row for row in rows if any(key.startswith("val/pictures") for key in row)]
+    assert pictures
+    masks = list((folder / "wandb").glob("offline-run-*/files/media/images/mask/val/*.png"))
+    assert len(masks) == 2 * 2 * 5, "label and prediction of five images at two validations"
+
+
+def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:
+    assert run("train", *tiny("experiment=shapes")).returncode == 0
+    (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
+    done = run("fcn", "evaluate", str(folder), "--json")
+    assert done.returncode == 0, done.stderr
+    expected = json.loads((folder / "scores.json").read_text())["scores"]
+    assert json.loads(done.stdout)["scores"] == expected
+
+
+def test_two_processes_score_each_image_once(tiny: Tiny, tmp_path: Path) -> None:
+    common = [o for o in tiny("experiment=shapes") if not o.startswith(("trainer", "paths.runs"))]
+    found = {}
+    for trainer in ("cpu", "ddp_cpu"):
+        runs = tmp_path / trainer
+        own = [f"trainer={trainer}", f"paths.runs={runs}", "recipe.lr=1e-30", "init_from=null"]
+        done = run("train", *common, *own)
+        assert done.returncode == 0, done.stderr
+        (folder,) = runs.glob("shapes/*/seed0")
+        per_image = np.load(folder / "per_image.npz")
+        record = json.loads((folder / "scores.json").read_text())
+        found[trainer] = (record, per_image["names"].tolist(), per_image["confusion"])
+    one, two = found["cpu"], found["ddp_cpu"]
+    assert (one[0]["num_processes"], two[0]["num_processes"]) == (1, 2)
+    assert two[0]["num_images"] == 5
+    assert two[1] == one[1]
+    np.testing.assert_array_equal(two[2], one[2])
+    assert two[0]["scores"].pop("loss") == pytest.approx(one[0]["scores"].pop("loss"), rel=1e-6)
+    assert two[0]["scores"] == one[0]["scores"]
+
+
+def test_data_check_names_what_is_broken(tiny_data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "shapes"
+    shutil.copytree(tiny_data / "shapes", root)
+    image = root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "scene_000000.jpg"
+    image.write_bytes(image.read_bytes()[:500])
+    done = run("fcn", "data", "check", "shapes", "--data-root", str(root))
+    assert done.returncode == 1
+    assert f"{image} must be a whole image; it cannot be read" in done.stdout
+    assert "1 of 11 images are broken" in done.stdout

@@ -1,0 +1,142 @@
+import pytest
+import torch
+
+from fcn_lightning.models.backbones import BACKBONES, alexnet, vgg16
+from fcn_lightning.models.normalize import NORMALIZATIONS, Normalize
+
+NARROW = {"widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)}
+
+SIZES = {
+    1: (25, 13, 7, 1),
+    97: (37, 19, 10, 4),
+    131: (42, 21, 11, 5),
+    160: (45, 23, 12, 6),
+    225: (53, 27, 14, 8),
+    256: (57, 29, 15, 9),
+    375: (72, 36, 18, 12),
+    500: (88, 44, 22, 16),
+}
+"""A side of the image -> that of pool3, pool4, pool5 and fc7, measured on Caffe."""
+
+
+@pytest.mark.parametrize("side", SIZES)
+def test_vgg16_maps_have_caffes_sizes(side):
+    with torch.device("meta"):
+        maps = vgg16(**NARROW)(torch.zeros(1, 3, side, 97))
+    names = ("pool3", "pool4", "pool5", "fc7")
+    assert tuple(maps[name].shape[2] for name in names) == SIZES[side]
+    assert tuple(maps[name].shape[3] for name in names) == SIZES[97]
+
+
+@pytest.mark.parametrize("side", SIZES)
+def test_alexnet_fc7_has_caffes_size(side):
+    with torch.device("meta"):
+        maps = alexnet(**NARROW)(torch.zeros(1, 3, side, 97))
+    assert maps["fc7"].shape[2:] == (SIZES[side][3], SIZES[97][3])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "channels"),
+    [
+        ("vgg16", {"pool1": 4, "pool2": 8, "pool3": 16, "pool4": 32, "pool5": 32, "fc7": 64}),
+        ("alexnet", {"pool1": 4, "pool2": 8, "pool5": 32, "fc7": 64}),
+    ],
+)
+def test_endpoints_and_their_channels(backbone, channels):
+    chain = BACKBONES[backbone](**NARROW)
+    maps = chain(torch.zeros(1, 3, 40, 40))
+    assert {name: endpoint.channels for name, endpoint in chain.endpoints.items()} == channels
+    assert {name: maps[name].shape[1] for name in maps} == channels
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 96)])
+def test_same_padding_keeps_the_maps_over_the_image(size):
+    maps = vgg16(**NARROW, padding="same")(torch.zeros(1, 3, *size))
+    for name, stride in {"pool1": 2, "pool3": 8, "pool4": 16, "fc7": 32}.items():
+        assert maps[name].shape[2:] == (size[0] // stride, size[1] // stride)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "padding", "side"),
+    [("vgg16", 100, 1), ("alexnet", 100, 1), ("vgg16", "same", 1), ("alexnet", "same", 29)],
+)
+def test_smallest_input(backbone, padding, side):
+    chain = BACKBONES[backbone](**NARROW, padding=padding)
+    assert chain.smallest_input == side
+    assert chain(torch.zeros(1, 3, side, side))["fc7"].numel() > 0
+
+
+def test_layers_carry_caffes_names():
+    names = [name for name, _ in vgg16(**NARROW).named_parameters() if name.endswith(".weight")]
+    assert names == [
+        "conv1_1.weight", "conv1_2.weight", "conv2_1.weight", "conv2_2.weight",
+        "conv3_1.weight", "conv3_2.weight", "conv3_3.weight", "conv4_1.weight",
+        "conv4_2.weight", "conv4_3.weight", "conv5_1.weight", "conv5_2.weight",
+        "conv5_3.weight", "fc6.weight", "fc7.weight",
+    ]  # fmt: skip
+
+
+def test_weights_start_as_he_et_al_draw_them():
+    layer = vgg16(widths=(8, 64, 256, 8, 8), fc_widths=(8, 8)).requires_grad_(False).conv3_2
+    fan_in = layer.weight[0].numel()
+    assert float(layer.weight.std()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.01)
+    assert not layer.bias.any()
+
+
+def test_dropout_drops_half_in_training_only():
+    chain = vgg16(**NARROW)
+    assert (chain.drop6.p, chain.drop7.p) == (0.5, 0.5)
+    maps = chain.train()(torch.randn(1, 3, 200, 200))["fc7"]
+    assert float((maps == 0).float().mean()) > 0.4
+    image = torch.randn(1, 3, 40, 40)
+    assert torch.equal(chain.eval()(image)["fc7"], chain(image)["fc7"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"widths": (4, 8)},
+            "vgg16 must have five `widths` and two `fc_widths`, each 1 or more; got [4, 8] and "
+            "[4096, 4096].",
+        ),
+        (
+            {"widths": (4, 8, 0, 8, 8), "fc_widths": (1, 1)},
+            "vgg16 must have five `widths` and two `fc_widths`, each 1 or more; got "
+            "[4, 8, 0, 8, 8] and [1, 1].",
+        ),
+        ({"padding": 50}, "`padding` must be 100 or 'same'; got 50."),
+        (
+            {"padding": "same", "fc6_kernel": 4},
+            "`fc6_kernel` must be positive, and odd with padding 'same'; got 4.",
+        ),
+        (
+            {"fc6_kernel": 0},
+            "`fc6_kernel` must be positive, and odd with padding 'same'; got 0.",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_vgg16_refuses(arguments, message):
+    with pytest.raises(ValueError, match=r".") as error:
+        vgg16(**arguments)
+    assert str(error.value) == message
+
+
+def test_alexnet_refuses():
+    with pytest.raises(ValueError, match=r"^alexnet must have five `widths` and two `fc_widths`"):
+        alexnet(fc_widths=(8,))
+
+
+def test_caffe_normalization_puts_blue_first_and_subtracts_the_means():
+    red = torch.tensor([200, 100, 50], dtype=torch.uint8).view(1, 3, 1, 1)
+    first = Normalize(NORMALIZATIONS["caffe"])(red).flatten().tolist()
+    assert first == pytest.approx([50 - 104.00699, 100 - 116.66877, 200 - 122.67892], abs=1e-5)
+
+
+def test_torchvision_normalization_is_imagenets_in_rgb():
+    image = torch.randint(0, 256, (1, 3, 4, 5), dtype=torch.uint8)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    expected = (image / 255 - mean) / std
+    torch.testing.assert_close(Normalize(NORMALIZATIONS["torchvision"])(image), expected)

@@ -1,0 +1,130 @@
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import nn
+
+from fcn_lightning.models.backbones import BACKBONES
+from fcn_lightning.models.geometry import Grid, Window, smallest_input, upscore_kernel, window_of
+
+POOL4 = Grid(Fraction(-183, 2), Fraction(16))
+FC7 = Grid(Fraction(25, 2), Fraction(32))
+"""VGG-16's at pad 100: pixel u lies at 16 u - 91.5 and at 32 u + 12.5."""
+
+
+@pytest.mark.parametrize(
+    ("window", "sizes"),
+    [
+        (Window(3, pad=100), {1: 199, 97: 295}),
+        (Window(2, 2, ceil=True), {1: 1, 2: 1, 3: 2, 4: 2, 5: 3}),
+        (Window(3, 2, ceil=True), {2: 1, 3: 1, 4: 2, 5: 2, 6: 3}),
+        (Window(3, 2), {3: 1, 4: 1, 5: 2, 6: 2}),
+        (Window(7), {6: 0, 7: 1, 12: 6}),
+    ],
+)
+def test_out_size_counts_windows(window, sizes):
+    assert {size: window.out_size(size) for size in sizes} == sizes
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 11, 4, 5), nn.MaxPool2d(3, 2, ceil_mode=True)])
+@pytest.mark.parametrize("size", range(11, 40))
+def test_out_size_is_torchs(layer, size):
+    assert window_of(layer).out_size(size) == layer(torch.zeros(1, 1, size, size)).shape[2]
+
+
+def test_grid_after_one_convolution():
+    assert Grid().after(Window(3, pad=1)) == Grid(Fraction(0), Fraction(1), Fraction(3))
+
+
+def test_grid_after_pooling_lies_between_two_pixels():
+    assert Grid().after(Window(2, 2)) == Grid(Fraction(1, 2), Fraction(2), Fraction(2))
+
+
+def test_grid_after_two_layers_counts_in_the_first_ones_stride():
+    grid = Grid().after(Window(2, 2)).after(Window(3, pad=0))
+    assert grid == Grid(Fraction(5, 2), Fraction(2), Fraction(6))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "padding", "endpoint", "offset", "stride"),
+    [
+        ("vgg16", 100, "pool3", "-191/2", 8),
+        ("vgg16", 100, "pool4", "-183/2", 16),
+        ("vgg16", 100, "fc7", "25/2", 32),
+        ("vgg16", "same", "pool1", "1/2", 2),
+        ("vgg16", "same", "pool3", "7/2", 8),
+        ("vgg16", "same", "pool4", "15/2", 16),
+        ("vgg16", "same", "fc7", "31/2", 32),
+        ("alexnet", 100, "fc7", "13", 32),
+        ("alexnet", "same", "pool1", "4", 8),
+        ("alexnet", "same", "pool2", "12", 16),
+        ("alexnet", "same", "fc7", "12", 32),
+    ],
+)
+def test_where_endpoints_lie(backbone, padding, endpoint, offset, stride):
+    grid = BACKBONES[backbone](padding=padding, **_thin()).endpoints[endpoint].grid
+    assert (grid.offset, grid.stride) == (Fraction(offset), stride)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side", "field"), [("vgg16", 704, 404), ("alexnet", 704, 355)]
+)
+def test_receptive_field_is_what_the_gradient_reaches(backbone, side, field):
+    chain = BACKBONES[backbone](padding="same", **_thin()).eval()
+    for name, layer in list(chain.named_children()):
+        if isinstance(layer, nn.MaxPool2d):
+            setattr(chain, name, nn.AvgPool2d(layer.kernel_size, layer.stride, ceil_mode=True))
+        elif isinstance(layer, nn.Conv2d):
+            nn.init.ones_(layer.weight)
+    image = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    chain.double()(image)["fc7"][0, 0, 11, 10].backward()
+    grid = chain.endpoints["fc7"].grid
+    for axis, i in ((0, 11), (1, 10)):
+        reached = image.grad[0, 0].sum(1 - axis).nonzero().flatten()
+        first, last = int(reached[0]), int(reached[-1])
+        assert Fraction(first + last, 2) == grid.offset + i * grid.stride
+        assert last - first + 1 == grid.field == field
+
+
+def test_upscore_kernels_are_even_for_vgg_and_odd_for_alexnet():
+    assert upscore_kernel(FC7, 32, Grid()) == 64
+    assert upscore_kernel(Grid(Fraction(13), Fraction(32)), 32, Grid()) == 63
+
+
+def test_upscored_map_and_the_skips_are_five_pixels_apart():
+    assert FC7.upscored(4, 2).steps_to(POOL4) == -5
+
+
+def test_no_kernel_reaches_a_third_of_a_pixel():
+    with pytest.raises(ValueError, match="whole pixels") as error:
+        upscore_kernel(Grid(Fraction(1, 3), Fraction(2)), 2, Grid())
+    assert str(error.value) == (
+        "A map that begins at 1/3 with stride 2 must meet the one that begins at 0 with stride 1 "
+        "on whole pixels after upscoring by 2; neither kernel 4 nor 3 does that."
+    )
+
+
+@pytest.mark.parametrize(
+    ("windows", "side"),
+    [([Window(3)], 3), ([Window(3, pad=1)], 1), ([Window(2, 2, ceil=True), Window(7)], 13)],
+)
+def test_smallest_input(windows, side):
+    assert smallest_input(windows) == side
+
+
+def test_layers_without_a_window_work_pointwise():
+    assert window_of(nn.ReLU()) is window_of(nn.Dropout()) is None
+
+
+def test_geometry_of_other_layers_is_not_guessed():
+    with pytest.raises(TypeError, match=r"^The geometry of a BatchNorm2d layer is not known\.$"):
+        window_of(nn.BatchNorm2d(3))
+
+
+def test_windows_are_square():
+    with pytest.raises(TypeError, match=r"^Windows must be square; got \(3, 5\)\.$"):
+        window_of(nn.Conv2d(1, 1, (3, 5)))
+
+
+def _thin():
+    return {"widths": (1,) * 5, "fc_widths": (1, 1)}

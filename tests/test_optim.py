@@ -1,0 +1,223 @@
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from fcn_lightning.optim import Recipe, configure, parameter_groups
+
+HEAVY = {
+    "loss": "sum",
+    "optimizer": "sgd",
+    "lr": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.1,
+    "batch": 8,
+    "max_steps": 10,
+    "val_every": 5,
+}
+
+
+def recipe(**changes):
+    return Recipe(**{**HEAVY, **changes})
+
+
+def names_of(network, group):
+    ids = {id(parameter) for parameter in group["params"]}
+    return {name for name, parameter in network.named_parameters() if id(parameter) in ids}
+
+
+@pytest.mark.parametrize(
+    ("num_processes", "per_pass", "passes"),
+    [
+        (1, None, (8, 1)),
+        (2, None, (4, 1)),
+        (8, None, (1, 1)),
+        (1, 2, (2, 4)),
+        (2, 2, (2, 2)),
+        (4, 1, (1, 2)),
+    ],
+)
+def test_passes(num_processes, per_pass, passes):
+    assert recipe(per_pass=per_pass).passes(num_processes) == passes
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_processes", "message"),
+    [
+        (
+            {"batch": 20},
+            8,
+            "`recipe.batch` (20) must divide over the 8 processes; use 1, 2, 4, 5, 10 or 20 "
+            "processes, or a batch that is a multiple of 8.",
+        ),
+        (
+            {"batch": 1},
+            2,
+            "`recipe.batch` (1) must divide over the 2 processes; use 1 of them, or a batch that "
+            "is a multiple of 2.",
+        ),
+        (
+            {"batch": 12, "per_pass": 4},
+            2,
+            "`recipe.per_pass` (4) must divide a process's share of the batch (6); use 1, 2, 3 or "
+            "6.",
+        ),
+        (
+            {"batch": 4, "per_pass": 8},
+            1,
+            "`recipe.per_pass` (8) must divide a process's share of the batch (4); use 1, 2 or 4.",
+        ),
+    ],
+)
+def test_passes_refuses(changes, num_processes, message):
+    with pytest.raises(ValueError, match=r".") as error:
+        recipe(**changes).passes(num_processes)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lr": 0.0},
+        {"lr": float("nan")},
+        {"momentum": 1.0},
+        {"weight_decay": -1.0},
+        {"batch": 0},
+        {"per_pass": 0},
+        {"max_steps": 0},
+        {"warmup": -1},
+        {"clip": 0.0},
+        {"loss": "median"},
+        {"optimizer": "adam"},
+        {"schedule": "cosine"},
+        {"order": "sorted"},
+        {"learning_rate": 0.1},
+    ],
+)
+def test_recipe_refuses(changes):
+    (name,) = changes
+    with pytest.raises(ValidationError) as error:
+        recipe(**changes)
+    assert [e["loc"] for e in error.value.errors()] == [(name,)]
+
+
+def test_biases_learn_twice_as_fast_and_do_not_decay(narrow):
+    network = narrow(("pool4",))
+    weights, biases = parameter_groups(network, recipe(lr_factor=0.5))
+    assert (weights["lr"], weights["weight_decay"]) == (0.005, 0.1)
+    assert (biases["lr"], biases["weight_decay"]) == (0.01, 0.0)
+    layers = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
+    assert names_of(network, weights) == {f"{layer}.weight" for layer in layers}
+    assert names_of(network, biases) == {f"{layer}.bias" for layer in layers}
+    assert len(layers) == 17
+
+
+def test_fixed_layers_are_left_out_and_get_no_gradient(narrow):
+    network = narrow()
+    groups = parameter_groups(network, recipe(fixed=("backbone",)))
+    assert [names_of(network, group) for group in groups] == [
+        {"head.score_fr.weight"},
+        {"head.score_fr.bias"},
+    ]
+    assert {n for n, p in network.named_parameters() if p.requires_grad} == {
+        "head.score_fr.weight", "head.score_fr.bias"
+    }  # fmt: skip
+
+
+def test_layers_are_named_by_their_beginnings(narrow):
+    network = narrow(("pool4",))
+    parameter_groups(network, recipe(fixed=("conv1_", "score_pool4")))
+    fixed = {name for name, p in network.named_parameters() if not p.requires_grad}
+    layers = ("backbone.conv1_1", "backbone.conv1_2", "head.score_pool4")
+    assert fixed == {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
+
+
+def test_what_is_no_longer_fixed_learns_again(narrow):
+    network = narrow()
+    parameter_groups(network, recipe(fixed=("backbone",)))
+    parameter_groups(network, recipe())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_fast_layers(narrow):
+    network = narrow()
+    groups = parameter_groups(network, recipe(fast=("fc6", "score"), fast_factor=10.0))
+    rates = {name: group["lr"] for group in groups for name in names_of(network, group)}
+    assert rates["backbone.conv5_3.weight"] == 0.01
+    assert rates["backbone.fc7.bias"] == 0.02
+    assert rates["backbone.fc6.weight"] == rates["head.score_fr.weight"] == pytest.approx(0.1)
+    assert rates["backbone.fc6.bias"] == rates["head.score_fr.bias"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("key", ["fixed", "fast"])
+def test_beginnings_of_no_layer_are_refused(key):
+    network = nn.Sequential()
+    network.add_module("conv1", nn.Conv2d(1, 1, 1))
+    network.add_module("fc6", nn.Conv2d(1, 1, 1))
+    with pytest.raises(ValueError, match="beginnings") as error:
+        parameter_groups(network, recipe(**{key: ("conv1", "conv2_")}))
+    assert str(error.value) == (
+        f"`recipe.{key}` must name layers by their beginnings (conv1, fc6); got 'conv2_'."
+    )
+
+
+@pytest.mark.parametrize("kind", ["weight", "bias", "eight", ""])
+def test_kinds_of_parameters_are_no_layers(narrow, kind):
+    with pytest.raises(ValueError, match="must name layers by their beginnings"):
+        parameter_groups(narrow(), recipe(fixed=(kind,)))
+
+
+def test_nothing_left_to_learn_is_refused(narrow):
+    with pytest.raises(ValueError, match="leave a layer") as error:
+        parameter_groups(narrow(), recipe(fixed=("backbone", "head")))
+    assert str(error.value) == ("`recipe.fixed` must leave a layer to learn; it names all of them.")
+
+
+def test_ten_steps_are_caffes():
+    """v = momentum v + lr (g + decay w); w = w - v, with twice the rate and no decay for biases."""
+    network = nn.ModuleDict({"fc6": nn.Linear(3, 2)})
+    layer = network["fc6"]
+    optimizer, _ = configure(network, recipe())
+    w, b = (p.detach().double().numpy().copy() for p in (layer.weight, layer.bias))
+    v_w, v_b = np.zeros_like(w), np.zeros_like(b)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        x, target = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+        optimizer.zero_grad()
+        out = layer(torch.from_numpy(x).float())
+        ((out - torch.from_numpy(target).float()) ** 2).sum().backward()
+        optimizer.step()
+        residual = 2 * (x @ w.T + b - target)
+        v_w = 0.9 * v_w + 0.01 * (residual.T @ x + 0.1 * w)
+        v_b = 0.9 * v_b + 0.02 * residual.sum(0)
+        w, b = w - v_w, b - v_b
+    np.testing.assert_allclose(layer.weight.detach(), w, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer.bias.detach(), b, rtol=1e-4, atol=1e-5)
+
+
+def test_adamw_takes_the_recipes_numbers(narrow):
+    optimizer, _ = configure(narrow(), recipe(optimizer="adamw", momentum=0.8))
+    assert type(optimizer) is torch.optim.AdamW
+    assert [group["betas"] for group in optimizer.param_groups] == [(0.8, 0.999)] * 2
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.01, 0.02]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rates"),
+    [
+        ({}, [1, 1, 1, 1]),
+        ({"schedule": "linear", "max_steps": 4}, [1, 0.75, 0.5, 0.25]),
+        ({"warmup": 3}, [0.25, 0.5, 0.75, 1, 1]),
+        ({"schedule": "linear", "max_steps": 4, "warmup": 1}, [0.5, 0.75, 0.5, 0.25]),
+    ],
+)
+def test_schedule_over_updates(changes, rates):
+    optimizer, schedule = configure(nn.Linear(1, 1), recipe(lr=1.0, **changes))
+    seen = []
+    for _ in rates:
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen == pytest.approx(rates)
