@@ -132,6 +132,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
     )
     record = train(resumed)
     assert record["scores"] == json.loads((whole.folder / "scores.json").read_text())["scores"]
+    assert weights.read_checkpoint(whole.folder).step == 6
     expected = weights.read_checkpoint(whole.folder).weights
     for name, value in weights.read_checkpoint(resumed.folder).weights.items():
         assert torch.equal(value, expected[name]), name

@@ -19,6 +19,7 @@ from typing import Any
 import hydra
 import lightning
 import torch
+import wandb
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
@@ -223,6 +224,7 @@ def opened(run: Job) -> Iterator[None]:
     try:
         yield
     finally:
+        wandb.finish()  # the next job of a sweep, in the same process, is a run of its own
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
@@ -246,17 +248,12 @@ def loggers(run: Job, group: str | None) -> list[Logger]:
 
 def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     """Checkpoints, scores of each image, progress, and those that the config names."""
-    best = ModelCheckpoint(
-        run.folder / "checkpoints",
-        filename="best",
-        monitor="val/mean_iu",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
+    common: dict[str, Any] = {"dirpath": run.folder / "checkpoints", "enable_version_counter": False}
+    last = ModelCheckpoint(filename="last", **common)
+    best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
     named = [instantiate(node) for node in run.config.callbacks.values()]
     bar = [RichProgressBar()] if TRAINER["enable_progress_bar"] else []
-    return [best, PerImage(run.folder), progress, *named, *bar]
+    return [progress, last, best, PerImage(run.folder), *named, *bar]
 
 
 def card(run: Job) -> dict[str, Any]:

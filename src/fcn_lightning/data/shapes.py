@@ -84,8 +84,8 @@ def scene(rng: Generator) -> tuple[ndarray, ndarray]:
     image, label = _texture(rng, h, w), np.zeros((h, w), np.uint8)
     for _ in range(rng.integers(2, 6)):
         shape = int(rng.integers(1, len(SHAPES)))
-        center = (rng.uniform(0, w), rng.uniform(0, h))
-        mask = _mask(rng, shape, (h, w), center, radius=rng.uniform(8, 30))
+        center = (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
+        mask = _mask(rng, shape, (h, w), center, radius=rng.uniform(10, 34))
         _paint(rng, image, mask)
         label[mask] = shape
     return _photograph(rng, image), label
