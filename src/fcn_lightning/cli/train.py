@@ -248,7 +248,10 @@ def loggers(run: Job, group: str | None) -> list[Logger]:
 
 def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     """Checkpoints, scores of each image, progress, and those that the config names."""
-    common: dict[str, Any] = {"dirpath": run.folder / "checkpoints", "enable_version_counter": False}
+    common: dict[str, Any] = {
+        "dirpath": run.folder / "checkpoints",
+        "enable_version_counter": False,
+    }
     last = ModelCheckpoint(filename="last", **common)
     best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
     named = [instantiate(node) for node in run.config.callbacks.values()]

@@ -19,6 +19,7 @@ def alexnet(
     widths: Sequence[int] = (64, 192, 384, 256, 256),
     fc_widths: Sequence[int] = (4096, 4096),
     padding: int | str = 100,
+    dropout: float = 0.5,
 ) -> Chain:
     """AlexNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
 
@@ -26,16 +27,17 @@ def alexnet(
         widths: Channels of the five convolutions.
         fc_widths: Channels of fc6 and fc7.
         padding: 100 pads conv1 as the reference does; "same" keeps the map over the image.
+        dropout: Chance that an element of fc6 and fc7 is dropped in training.
 
     Raises:
         ValueError: There are not five widths, not two fc_widths, or one of them is below 1.
     """
-    check_sizes("alexnet", widths, fc_widths, padding)
-    return Chain(_layers(widths, fc_widths, padding), last="fc7")
+    check_sizes("alexnet", widths, fc_widths, padding, dropout)
+    return Chain(_layers(widths, fc_widths, padding, dropout), last="fc7")
 
 
 def _layers(
-    widths: Sequence[int], fc_widths: Sequence[int], padding: int | str
+    widths: Sequence[int], fc_widths: Sequence[int], padding: int | str, dropout: float
 ) -> Iterator[tuple[str, nn.Module]]:
     kernels, pads = (11, 5, 3, 3, 3), (100 if padding == 100 else 5, 2, 1, 1, 1)
     channels = 3
@@ -48,7 +50,7 @@ def _layers(
             yield f"pool{i}", nn.MaxPool2d(3, 2, ceil_mode=True)
     yield "fc6", nn.Conv2d(channels, fc_widths[0], 6, padding=3 if padding == "same" else 0)
     yield "relu6", nn.ReLU(inplace=True)
-    yield "drop6", nn.Dropout(0.5)
+    yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
     yield "relu7", nn.ReLU(inplace=True)
-    yield "drop7", nn.Dropout(0.5)
+    yield "drop7", nn.Dropout(dropout)

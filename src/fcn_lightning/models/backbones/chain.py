@@ -60,9 +60,9 @@ class Chain(nn.Module):
 
 
 def check_sizes(
-    name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: int | str
+    name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: int | str, dropout: float
 ) -> None:
-    """Raises a ValueError unless the widths of a five-block backbone and its padding make sense."""
+    """Raises a ValueError unless the numbers of a backbone of five blocks make sense."""
     if len(widths) != 5 or len(fc_widths) != 2 or min(*widths, *fc_widths) < 1:
         raise ValueError(
             f"{name} must have five `widths` and two `fc_widths`, each 1 or more; "
@@ -70,3 +70,5 @@ def check_sizes(
         )
     if padding not in (100, "same"):
         raise ValueError(f"`padding` must be 100 or 'same'; got {padding!r}.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be 0 or more and below 1; got {dropout}.")

@@ -21,6 +21,7 @@ def vgg16(
     fc_widths: Sequence[int] = (4096, 4096),
     fc6_kernel: int = 7,
     padding: int | str = 100,
+    dropout: float = 0.5,
 ) -> Chain:
     """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
 
@@ -30,21 +31,26 @@ def vgg16(
         fc6_kernel: Side of fc6's window on pool5; odd where `padding` is "same".
         padding: 100 pads conv1_1 as the reference does, so that any image gives a score; "same"
             keeps sizes in every layer, at about half the cost.
+        dropout: Chance that an element of fc6 and fc7 is dropped in training.
 
     Raises:
         ValueError: There are not five widths, not two fc_widths, one of them is below 1, or the
             kernel is unfit.
     """
-    check_sizes("vgg16", widths, fc_widths, padding)
+    check_sizes("vgg16", widths, fc_widths, padding, dropout)
     if fc6_kernel < 1 or (padding == "same" and fc6_kernel % 2 == 0):
         raise ValueError(
             f"`fc6_kernel` must be positive, and odd with padding 'same'; got {fc6_kernel}."
         )
-    return Chain(_layers(widths, fc_widths, fc6_kernel, padding), last="fc7")
+    return Chain(_layers(widths, fc_widths, fc6_kernel, padding, dropout), last="fc7")
 
 
 def _layers(
-    widths: Sequence[int], fc_widths: Sequence[int], fc6_kernel: int, padding: int | str
+    widths: Sequence[int],
+    fc_widths: Sequence[int],
+    fc6_kernel: int,
+    padding: int | str,
+    dropout: float,
 ) -> Iterator[tuple[str, nn.Module]]:
     channels = 3
     for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):
@@ -57,7 +63,7 @@ def _layers(
     fc6_pad = fc6_kernel // 2 if padding == "same" else 0
     yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=fc6_pad)
     yield "relu6", nn.ReLU(inplace=True)
-    yield "drop6", nn.Dropout(0.5)
+    yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
     yield "relu7", nn.ReLU(inplace=True)
-    yield "drop7", nn.Dropout(0.5)
+    yield "drop7", nn.Dropout(dropout)
