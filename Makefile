@@ -5,7 +5,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install table2 test test-all lint format clean
+.PHONY: help install table2 test lint format clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,9 +22,6 @@ table2: $(INSTALLED) ## Train and print Table 2 on the embedded data (SEEDS=0,1,
 
 test: $(INSTALLED) ## The tests: a few minutes, no network
 	$(VENV)/bin/python -m pytest
-
-test-all: $(INSTALLED) ## Also the long tests
-	$(VENV)/bin/python -m pytest -m ''
 
 lint: $(INSTALLED) ## Style, types and who imports whom
 	$(VENV)/bin/ruff check .

@@ -68,10 +68,14 @@ class Pictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
         assert isinstance(pl_module, SegmentationTask)
+        labels = pl_module.labels
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-                images = [_masked(s, p.numpy(), pl_module.labels) for s, p in chosen]
-                logger.log_metrics({"val/pictures": images}, trainer.global_step)  # type: ignore[dict-item]
+                images = {
+                    f"pictures/{sample['name']}": _masked(sample, prediction.numpy(), labels)
+                    for sample, prediction in chosen
+                }
+                logger.log_metrics(images, trainer.global_step)  # type: ignore[arg-type]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []

@@ -86,9 +86,11 @@ def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path
     last = [row for row in rows if "val/iu/star" in row][-1]
     assert last["val/iu/star"] == pytest.approx(scores["class_iu"]["star"], abs=1e-6)
     assert any("train/loss" in row for row in rows)
-    pictures = [row for row in rows if any(key.startswith("val/pictures") for key in row)]
-    assert pictures
-    masks = list((folder / "wandb").glob("offline-run-*/files/media/images/mask/val/*.png"))
+    keys = {key for row in rows for key in row if key.startswith("pictures/")}
+    for name in (f"scene_{i:06d}" for i in range(5)):
+        for kind in ("label", "prediction"):
+            assert f"pictures/{name}/masks/{kind}/path" in keys
+    masks = list((folder / "wandb").glob("offline-run-*/files/media/images/mask/**/*.png"))
     assert len(masks) == 2 * 2 * 5, "label and prediction of five images at two validations"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -58,6 +59,11 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     start, made_by = time.monotonic(), commit()
     configure_torch()
     refuse_existing(run)
+    done = run.folder / "scores.json"
+    if run.settings.resume and done.is_file():
+        log.info("%s is complete", run.folder)
+        record: dict[str, Any] = json.loads(done.read_text())
+        return record
     if run.init_from is not None:
         must_be_there(run.init_from, run.config)
     lightning.seed_everything(run.settings.seed, verbose=False)
@@ -301,6 +307,11 @@ def check(overrides: Sequence[str], *, sweep: bool) -> None:
     made: set[Path] = set()
     for each in jobs:
         run = job(each, coming=made)
+        if sweep and (processes := num_processes(run.config)) > 1:
+            raise InputError(
+                f"A job of a sweep must be one process; `trainer` makes {processes}. Start the "
+                "jobs one by one, or with one process each."
+            )
         refuse_existing(run)
         must_be_writable(run.folder)
         if run.init_from is not None and run.init_from not in made:

@@ -94,7 +94,7 @@ def scene(rng: Generator) -> tuple[ndarray, ndarray]:
 def single(rng: Generator, shape: int) -> ndarray:
     """An image, 96 x 96, of one shape (its label in a scene) somewhere near the middle."""
     size = (SINGLE_SIZE, SINGLE_SIZE)
-    image = _texture(rng, *size, spread=30.0)
+    image = _texture(rng, SINGLE_SIZE, SINGLE_SIZE, spread=30.0)
     center = tuple(rng.uniform(0.35, 0.65, 2) * SINGLE_SIZE)
     _paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(16, 40)))
     return _photograph(rng, image)
@@ -166,9 +166,10 @@ def _paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
     """Fills a shape with another texture, of a colour that is not what lies below it."""
     if not mask.any():
         return
-    below, fill = image[mask].mean(0), _texture(rng, *mask.shape, spread=110.0)
+    below, (h, w) = image[mask].mean(0), mask.shape
+    fill = _texture(rng, h, w, spread=110.0)
     while np.abs(fill[mask].mean(0) - below).max() < 70:
-        fill = _texture(rng, *mask.shape, spread=110.0)
+        fill = _texture(rng, h, w, spread=110.0)
     image[mask] = fill[mask]
 
 
