@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from fcn_lightning import weights
 from fcn_lightning.cli.compose import compose
 from fcn_lightning.cli.errors import InputError
-from fcn_lightning.cli.train import TRAINER, by_class, configure_torch
+from fcn_lightning.cli.folder import by_class
+from fcn_lightning.cli.train import TRAINER, configure_torch
 from fcn_lightning.data import Augment, Splits
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.tables.intervals import Difference, compare

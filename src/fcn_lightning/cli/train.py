@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import os
 import resource
-import shutil
-import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 import lightning
 import torch
-import wandb
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
@@ -30,13 +24,20 @@ from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning import callbacks, weights
 from fcn_lightning.callbacks import MetricsFile, PerImage, Progress
-from fcn_lightning.cli.compose import Job, conf_dir, job, must_be_there, network, plain
+from fcn_lightning.cli.compose import Job, conf_dir, job, must_be_there, network
 from fcn_lightning.cli.errors import InputError, reported
+from fcn_lightning.cli.folder import (
+    by_class,
+    card,
+    commit,
+    must_be_writable,
+    opened,
+    refuse_existing,
+)
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.models import transplant
@@ -61,7 +62,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     refuse_existing(run)
     done = run.folder / "scores.json"
     if run.settings.resume and done.is_file():
-        log.info("%s is complete", run.folder)
+        sys.stderr.write(f"{run.folder} is complete\n")
         record: dict[str, Any] = json.loads(done.read_text())
         return record
     if run.init_from is not None:
@@ -191,51 +192,6 @@ def num_processes(config: DictConfig) -> int:
     return probe.world_size
 
 
-@rank_zero_only
-def refuse_existing(run: Job) -> None:
-    """Raises an InputError where the run is there already, unless it may go on or be replaced."""
-    there = run.folder.is_dir() and any(run.folder.iterdir())
-    if there and not (run.settings.resume or run.settings.overwrite):
-        raise InputError(
-            f"{run.folder} must not be there yet; it is. Go on with it by resume=true, or make it "
-            "again by overwrite=true."
-        )
-
-
-def must_be_writable(folder: Path) -> None:
-    """Raises an InputError where a folder cannot be made."""
-    there = next(path for path in folder.absolute().parents if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(
-            f"{there} must be a folder that can be written to; it is not. Name another by "
-            "paths.runs."
-        )
-
-
-@contextmanager
-def opened(run: Job) -> Iterator[None]:
-    """Makes the run's folder, with its config; what is logged meanwhile goes into train.log too."""
-    handlers: list[logging.Handler] = []
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        if run.settings.overwrite and run.folder.is_dir():
-            shutil.rmtree(run.folder)
-        run.folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(run.config, run.folder / "config.yaml", resolve=True)
-        handlers = [logging.StreamHandler(), logging.FileHandler(run.folder / "train.log")]
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    try:
-        yield
-    finally:
-        wandb.finish()  # the next job of a sweep, in the same process, is a run of its own
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
-
-
 def loggers(run: Job, group: str | None) -> list[Logger]:
     """metrics.csv, and what `logger` names."""
     always: list[Logger] = [MetricsFile(run.folder / "metrics.csv")]
@@ -263,39 +219,6 @@ def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     named = [instantiate(node) for node in run.config.callbacks.values()]
     bar = [RichProgressBar()] if TRAINER["enable_progress_bar"] else []
     return [progress, last, best, PerImage(run.folder), *named, *bar]
-
-
-def card(run: Job) -> dict[str, Any]:
-    """From what evaluation composes anew: the data config's name and arguments, loss, precision."""
-    data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
-    for key in ("root", "voc_root", "sbd_root"):
-        if data.get(key):
-            data[key] = str(Path(data[key]).resolve())
-    return {
-        "data": {"name": data.pop("name"), "arguments": data},
-        "loss": run.recipe.loss,
-        "precision": str(run.config.trainer.precision),
-    }
-
-
-def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
-    """Values by names of classes; None where there is none."""
-    return {name: None if math.isnan(value) else value for name, value in zip(names, values)}
-
-
-def commit() -> str | None:
-    """The checkout's commit, with `+` where files differ from it; None outside of a checkout."""
-    command = [
-        "git",
-        "-C",
-        str(conf_dir().parent),
-        "describe",
-        "--always",
-        "--abbrev=40",
-        "--dirty=+",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 def check(overrides: Sequence[str], *, sweep: bool) -> None:
