@@ -254,7 +254,14 @@ def wandb_logger(
     mode = wandb.setup().settings.mode
     if mode == "online" and not wandb.login(prompt=False):
         mode = "offline"
-    logger = WandbLogger(save_dir=save_dir, project=project, name=name, group=group, mode=mode)
+    logger = WandbLogger(
+        save_dir=save_dir,
+        project=project,
+        name=name,
+        group=group,
+        mode=mode,
+        settings=wandb.Settings(quiet=True),  # the run's own log has its scores
+    )
     logger.log_hyperparams(settings)
     return logger
 
