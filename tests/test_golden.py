@@ -15,12 +15,16 @@ SKIPS = {"voc-fcn32s": (), "voc-fcn8s": ("pool4", "pool3")}
 
 @pytest.fixture
 def caffes_convolutions(monkeypatch):
-    """Convolutions by im2col, as Caffe's: oneDNN rounds otherwise.
+    """Convolutions by im2col on one thread, as Caffe's: oneDNN and more threads round otherwise.
 
     The ten updates are chaotic: rounding alone moves conv1_1 by 0.0004 to 0.05 of its largest
     weight, in float64 too (where the starting weights change by one part in ten million).
     """
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

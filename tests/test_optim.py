@@ -49,7 +49,7 @@ def test_passes(num_processes, per_pass, passes):
             {"batch": 20},
             8,
             "`recipe.batch` (20) must divide over the 8 processes; use 1, 2, 4, 5, 10 or 20 "
-            "processes, or a batch that is a multiple of 8.",
+            "of them, or a batch that is a multiple of 8.",
         ),
         (
             {"batch": 1},

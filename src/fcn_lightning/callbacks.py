@@ -157,9 +157,11 @@ class Progress(Callback):
     def __init__(self) -> None:
         self.best: dict[str, float] | None = None
         self._start = (0, 0.0)
+        self._told = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = (trainer.global_step, time.monotonic())
+        self._told = trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -172,8 +174,13 @@ class Progress(Callback):
         step, last = trainer.global_step, trainer.max_steps
         if step == last:
             trainer.should_stop = True  # which makes Lightning validate once more, at the end
-        elif step % max(1, last // 10) == 0 and trainer.progress_bar_callback is None:
+        elif (
+            step % max(1, last // 10) == 0
+            and step > self._told
+            and not trainer.progress_bar_callback
+        ):
             first, start = self._start
+            self._told = step
             rate = (time.monotonic() - start) / (step - first)
             log.info(
                 "step %d of %d, loss %.4g, %.3g s a step, %.0f s to go",
@@ -269,7 +276,7 @@ def wandb_logger(
 def write_json(path: Path, content: Any) -> None:
     """Writes to a temporary name first, so that the file is whole or not there."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     temporary.replace(path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor
@@ -27,8 +28,9 @@ def softmax_loss(
 
     Source: Caffe's `normalize: false` (at batch 1) is "sum", `normalize: true` is "mean".
     """
+    wide = score.to(torch.promote_types(score.dtype, torch.float32))
     pixel = F.cross_entropy(
-        score.flatten(2).float(), label.flatten(1).long(), ignore_index=VOID, reduction="none"
+        wide.flatten(2), label.flatten(1).long(), ignore_index=VOID, reduction="none"
     )
     total = pixel.sum(1)
     if reduction == "sum":

@@ -52,6 +52,7 @@ class SegmentationTask(LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.labels = labels
         self.recipe = recipe
+        optim.parameter_groups(self.network, recipe)  # fixed before DDP looks at what learns
         self.average_over = average_over
         self.seed = seed
         self.card = {"format": 1, "network": network.description, **(card or {})}

@@ -101,6 +101,7 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
     settings = Settings.model_validate(plain(config, settings_only=True))
     suffix = variant_suffix(overrides)
     variant = head_name(overrides) + suffix
+    config.recipe.fixed = [*config.recipe.fixed, *config.stage.fixed]
     recipe = instantiate(config.recipe, _convert_="all")
     augment = instantiate(config.augment, _convert_="all")
     with torch.device("meta"):

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from fcn_lightning import weights
 from fcn_lightning.cli.compose import compose
 from fcn_lightning.cli.errors import InputError
-from fcn_lightning.cli.folder import by_class
+from fcn_lightning.cli.folder import by_class, or_none
 from fcn_lightning.cli.train import TRAINER, configure_torch
 from fcn_lightning.data import Augment, Splits
 from fcn_lightning.datamodule import SegmentationData
@@ -60,7 +60,7 @@ def evaluate(place: Path, data: str | None, root: Path | None) -> dict[str, Any]
         "data": splits.name,
         "split": splits.val_split,
         "num_images": len(splits.val),
-        "scores": values,
+        "scores": {name: or_none(value) for name, value in values.items()},
         "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
         "average_over": list(splits.average_over),
     }

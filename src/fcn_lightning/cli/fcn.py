@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from fcn_lightning.cli import tables
-from fcn_lightning.cli.errors import reported, sentence
+from fcn_lightning.cli.errors import InputError, reported, sentence
 
 app = typer.Typer(
     help="Fully convolutional networks: scores, tables and data. Training is `fcn-train`.",
@@ -70,17 +70,25 @@ def compare(
 def check(
     name: Annotated[str, typer.Argument(help="A data config: voc, voc2012, voc_aug, shapes, ...")],
     data_root: Annotated[Path | None, typer.Option(help="Where the data is.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
     debug: Debug = False,
 ) -> None:
     """Reads every image and label of a data set; status 1 where one of them is broken."""
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
 
     from fcn_lightning.cli.compose import compose
     from fcn_lightning.data.splits import describe
 
     with reported(debug):
-        place = [f"data.root={data_root}"] if data_root else []
-        splits = instantiate(compose([f"data={name}", *place]).data, _convert_="all")
+        node = compose([f"data={name}"]).data
+        if data_root is not None:
+            node.root = str(data_root)
+        if OmegaConf.is_missing(node, "root"):
+            raise InputError(f"The place of {name} must be given; add --data-root DIR.")
+        if download and "download" in node:
+            node.download = True
+        splits = instantiate(node, _convert_="all")
     sys.stdout.write(f"{splits.name}: {describe(splits.lists)}\n")
     broken = 0
     for part, dataset in (("training", splits.train), ("validation", splits.val)):

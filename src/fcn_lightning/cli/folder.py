@@ -25,6 +25,8 @@ log = logging.getLogger("fcn_lightning")
 @rank_zero_only
 def refuse_existing(run: Job) -> None:
     """Raises an InputError where the run is there already, unless it may go on or be replaced."""
+    if run.settings.resume and run.settings.overwrite:
+        raise InputError("A run must either go on or be made again; got resume and overwrite.")
     there = run.folder.is_dir() and any(run.folder.iterdir())
     if there and not (run.settings.resume or run.settings.overwrite):
         raise InputError(
@@ -47,7 +49,7 @@ def must_be_writable(folder: Path) -> None:
 def opened(run: Job) -> Iterator[None]:
     """Makes the run's folder, with its config; what is logged meanwhile goes into train.log too."""
     handlers: list[logging.Handler] = []
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         if run.settings.overwrite and run.folder.is_dir():
             shutil.rmtree(run.folder)
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -82,19 +84,19 @@ def card(run: Job) -> dict[str, Any]:
 
 def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
     """Values by names of classes; None where there is none."""
-    return {name: None if math.isnan(value) else value for name, value in zip(names, values)}
+    return {name: or_none(value) for name, value in zip(names, values)}
+
+
+def or_none(value: float) -> float | None:
+    """The value, or None where it is NaN or infinite, which JSON has no word for."""
+    return value if math.isfinite(value) else None
 
 
 def commit() -> str | None:
     """The checkout's commit, with `+` where files differ from it; None outside of a checkout."""
-    command = [
-        "git",
-        "-C",
-        str(conf_dir().parent),
-        "describe",
-        "--always",
-        "--abbrev=40",
-        "--dirty=+",
-    ]
+    checkout = conf_dir().parent
+    if not (checkout / ".git").exists() or shutil.which("git") is None:
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty=+"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None

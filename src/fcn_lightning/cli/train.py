@@ -36,6 +36,7 @@ from fcn_lightning.cli.folder import (
     commit,
     must_be_writable,
     opened,
+    or_none,
     refuse_existing,
 )
 from fcn_lightning.data.splits import Splits, describe
@@ -101,7 +102,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
             "num_images": len(splits.val),
             "checkpoint": "last",
             "step": trainer.global_step,
-            "scores": values,
+            "scores": {name: or_none(value) for name, value in values.items()},
             "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
             "average_over": list(splits.average_over),
             "best_val": progress.best,
@@ -218,7 +219,7 @@ def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
     named = [instantiate(node) for node in run.config.callbacks.values()]
     bar = [RichProgressBar()] if TRAINER["enable_progress_bar"] else []
-    return [progress, last, best, PerImage(run.folder), *named, *bar]
+    return [progress, best, last, PerImage(run.folder), *named, *bar]
 
 
 def check(overrides: Sequence[str], *, sweep: bool) -> None:
@@ -235,6 +236,7 @@ def check(overrides: Sequence[str], *, sweep: bool) -> None:
                 f"A job of a sweep must be one process; `trainer` makes {processes}. Start the "
                 "jobs one by one, or with one process each."
             )
+        run.recipe.passes(num_processes(run.config))
         refuse_existing(run)
         must_be_writable(run.folder)
         if run.init_from is not None and run.init_from not in made:

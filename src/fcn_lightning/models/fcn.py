@@ -99,7 +99,7 @@ def build(
 
     Args:
         backbone: `name`, one of BACKBONES, and that function's arguments.
-        head: `name`, "skip" or "classifier", and for "skip" SkipHead's arguments.
+        head: `name`, "skip" (the default) or "classifier", and for "skip" SkipHead's arguments.
         num_classes: Classes to score.
         normalize: One of NORMALIZATIONS; it belongs to the weights of the backbone.
 
@@ -112,7 +112,8 @@ def build(
         "skip": partial(_fcn, first, chain),
         "classifier": partial(Classifier, first, chain),
     }
-    network: FCN | Classifier = _construct(heads, {**head, "num_classes": num_classes}, "head")
+    arguments = {"name": "skip", **head, "num_classes": num_classes}
+    network: FCN | Classifier = _construct(heads, arguments, "head")
     network.description = {
         "backbone": dict(backbone),
         "head": dict(head),
@@ -130,7 +131,13 @@ def _construct(
     constructors: Mapping[str, Callable[..., T]], part: Mapping[str, Any], what: str
 ) -> T:
     arguments = dict(part)
-    return _one_of(constructors, arguments.pop("name", None), f"{what}.name")(**arguments)
+    constructor = _one_of(constructors, arguments.pop("name", None), f"{what}.name")
+    try:
+        return constructor(**arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"`{what}` must hold the arguments of '{part['name']}'; {error}."
+        ) from error
 
 
 def _one_of(choices: Mapping[str, T], name: object, what: str) -> T:

@@ -32,7 +32,7 @@ class FixedUpscore(nn.Module):
         self.register_buffer("kernel", bilinear_kernel(kernel), persistent=False)
 
     def forward(self, score: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
-        weight = self.get_buffer("kernel").expand(self.num_classes, 1, -1, -1)
+        weight = self.get_buffer("kernel").to(score.dtype).expand(self.num_classes, 1, -1, -1)
         return F.conv_transpose2d(score, weight, stride=self.factor, groups=self.num_classes)
 
 
@@ -137,10 +137,10 @@ class SkipHead(nn.Module):
         self, maps: Mapping[str, Float[Tensor, "n _ _ _"]], size: tuple[int, int]
     ) -> Float[Tensor, "n classes h w"]:
         """The scores of an image of `size` (h, w) from its endpoints."""
-        score = self.score_fr(maps[self.last]).float()
+        score = _wide(self.score_fr(maps[self.last]))
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
-            skip_score = self.get_submodule(f"score_{skip}")(skip_map).float()
+            skip_score = _wide(self.get_submodule(f"score_{skip}")(skip_map))
             score = _fuse(self._upscore(name, score), skip_score, *crop)
         score, (begin, _) = self._upscore(self._names[-1], score), self._crops[-1]
         return score[:, :, begin : begin + size[0], begin : begin + size[1]]
@@ -156,6 +156,11 @@ def _scoring_layer(channels: int, num_classes: int) -> nn.Conv2d:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
+
+
+def _wide(score: Tensor) -> Tensor:
+    """In float32, or in float64 where the network is."""
+    return score.to(torch.promote_types(score.dtype, torch.float32))
 
 
 def _fuse(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> Tensor:

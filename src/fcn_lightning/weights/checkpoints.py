@@ -28,7 +28,13 @@ class Checkpoint:
     def network(self) -> FCN | Classifier:
         """The network as it was saved."""
         network = build(**self.card["network"])
-        network.load_state_dict(dict(self.weights))
+        try:
+            network.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            raise ValueError(
+                f"{self.path} must hold the weights of the network that it describes; "
+                f"{' '.join(str(error).split())}"
+            ) from error
         return network
 
 
@@ -58,10 +64,12 @@ def read_checkpoint(place: Path) -> Checkpoint:
             f"{path} must be a checkpoint of fcn-train; it holds no description of a network."
         )
     card = content["fcn_lightning"]
-    if card["format"] != 1:
+    if card.get("format") != 1:
         raise ValueError(
-            f"{path} must have format 1; it has {card['format']}. Use a later version."
+            f"{path} must have format 1; it has {card.get('format')}. Use a later version."
         )
+    if "network" not in card or "state_dict" not in content:
+        raise ValueError(f"{path} must describe a network and hold its weights; it is incomplete.")
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in content["state_dict"].items()
