@@ -108,7 +108,7 @@ def test_two_processes_score_each_image_once(tiny: Tiny, tmp_path: Path) -> None
     found = {}
     for trainer in ("cpu", "ddp_cpu"):
         runs = tmp_path / trainer
-        own = [f"trainer={trainer}", f"paths.runs={runs}", "recipe.lr=1e-30", "init_from=null"]
+        own = [f"trainer={trainer}", f"paths.runs={runs}", "recipe.lr=1e-30", "head=fcn32s_fixed"]
         done = run("train", *common, *own)
         assert done.returncode == 0, done.stderr
         (folder,) = runs.glob("shapes/*/seed0")

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from fcn_lightning import weights
-from fcn_lightning.cli.compose import conf_dir, job
+from fcn_lightning.cli.compose import conf_dir, job, network
 from fcn_lightning.cli.evaluate import compare_runs, evaluate
 from fcn_lightning.cli.train import train
+from fcn_lightning.optim import parameter_groups
 from fcn_lightning.task import SegmentationTask
 
 Tiny = Callable[..., list[str]]
@@ -182,3 +183,24 @@ def test_the_papers_experiment_takes_a_step(tiny: Tiny, tiny_data: Path) -> None
     record = train(job(tiny(*own)))
     assert record["step"] == 2
     assert record["scores"]["loss"] > 1000, "a summed loss"
+
+
+def test_passes_add_up_to_the_batch(tiny: Tiny) -> None:
+    own = ("experiment=shapes", "recipe.batch=4", "augment.crop=64", "recipe.optimizer=sgd")
+    at_once, in_passes = (job(tiny(*own, *more)) for more in ((), ("recipe.per_pass=1",)))
+    for run in (at_once, in_passes):
+        train(run)
+    expected = weights.read_checkpoint(at_once.folder).weights
+    for name, value in weights.read_checkpoint(in_passes.folder).weights.items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("experiment", ["shapes", "voc", "voc_animals"])
+def test_fixed_is_fixed_in_every_experiment(experiment: str) -> None:
+    own = [f"experiment={experiment}", "head=fcn32s_fixed", "init_from=null", "data.root=x"]
+    run = job(own)
+    with torch.device("meta"):
+        net = network(run.config, num_classes=3)
+    parameter_groups(net, run.recipe)
+    learns = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    assert learns == {"head.score_fr.weight", "head.score_fr.bias"}
