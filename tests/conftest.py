@@ -28,8 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Each test starts from one seed, and leaves seeds and environment as they were."""
+def restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test starts from one seed in an empty folder, and leaves all as it was."""
+    monkeypatch.chdir(tmp_path)
     environment, python, numpy = dict(os.environ), random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
