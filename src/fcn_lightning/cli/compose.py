@@ -37,7 +37,7 @@ NOT_IN_VARIANT = (
 class Settings(BaseModel):
     """The single values at the top of conf/train.yaml."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(strict=True)
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Annotated[int, Field(ge=0)]
@@ -98,7 +98,7 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
         ValueError: The same, from the part that uses it.
     """
     config = compose(overrides)
-    settings = Settings.model_validate(plain(config, settings_only=True))
+    settings = Settings.model_validate({key: config[key] for key in Settings.model_fields})
     suffix = variant_suffix(overrides)
     variant = head_name(overrides) + suffix
     config.recipe.fixed = [*config.recipe.fixed, *config.stage.fixed]
@@ -122,10 +122,8 @@ def network(config: DictConfig, num_classes: int) -> Any:
     return build(backbone=backbone, head=head, num_classes=num_classes, normalize=config.normalize)
 
 
-def plain(node: DictConfig, *, settings_only: bool = False) -> dict[str, Any]:
-    """A node as plain values; with `settings_only`, the values at its top that are no nodes."""
-    if settings_only:
-        node = OmegaConf.masked_copy(node, [k for k in Settings.model_fields if k in node])
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A node as plain values."""
     values = OmegaConf.to_container(node, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}

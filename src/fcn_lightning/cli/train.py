@@ -187,6 +187,7 @@ def configure_torch() -> None:
 
 def num_processes(config: DictConfig) -> int:
     """Over how many processes the trainer of a config runs."""
+    configure_torch()
     probe: Trainer = instantiate(
         config.trainer, logger=False, enable_checkpointing=False, **TRAINER
     )
