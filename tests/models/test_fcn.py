@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from fcn_lightning.models import build, transplant
@@ -85,7 +87,26 @@ def test_description_says_what_it_was_built_from():
         "head": {"name": "skip", "skips": ("pool2",)},
         "num_classes": 2,
         "normalize": "caffe",
+        "image_scale": 1.0,
     }
+
+
+def test_image_scale_is_what_the_backbone_sees_and_not_what_is_scored(narrow):
+    network = narrow(("pool4",), padding="same")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 120), dtype=np.uint8)
+    half = [Image.fromarray(c.astype(np.float32)).resize((60, 40), Image.BILINEAR) for c in pixels]
+    with torch.no_grad():
+        seen = network(torch.from_numpy(np.stack([np.array(c) for c in half]))[None])[0].numpy()
+        network.image_scale = 0.5
+        scores = network(torch.from_numpy(pixels)[None])[0].numpy()
+    expected = seen
+    for axis in (1, 2):
+        expected = np.apply_along_axis(twice_as_long, axis, expected)
+    np.testing.assert_allclose(scores, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def twice_as_long(line):
+    return np.interp((np.arange(2 * len(line)) + 0.5) / 2 - 0.5, np.arange(len(line)), line)
 
 
 def test_the_classifier_slides_as_the_network(narrow):
@@ -126,6 +147,7 @@ def test_the_classifier_has_one_fitting_size(narrow):
             {"head": {"name": "pyramid"}},
             "`head.name` must be one of skip, classifier; got 'pyramid'.",
         ),
+        ({"image_scale": 0.0}, "`image_scale` must be a positive factor; got 0.0."),
         (
             {"normalize": "cafe"},
             "`normalize` must be one of caffe, torchvision; got 'cafe'. Did you mean 'caffe'?",

@@ -42,6 +42,7 @@ class Settings(BaseModel):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Annotated[int, Field(ge=0)]
     normalize: str
+    image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
     init_from: str | None
     resume: bool
@@ -119,7 +120,13 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
 def network(config: DictConfig, num_classes: int) -> Any:
     """The network of a config."""
     backbone, head = plain(config.backbone), plain(config.head)
-    return build(backbone=backbone, head=head, num_classes=num_classes, normalize=config.normalize)
+    return build(
+        backbone=backbone,
+        head=head,
+        num_classes=num_classes,
+        normalize=config.normalize,
+        image_scale=config.image_scale,
+    )
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -29,11 +29,28 @@ class FCN(nn.Module):
 
     description: Description
 
-    def __init__(self, normalize: Normalize, backbone: Chain, head: SkipHead) -> None:
+    def __init__(
+        self, normalize: Normalize, backbone: Chain, head: SkipHead, image_scale: float = 1.0
+    ) -> None:
+        """Puts a network together.
+
+        Args:
+            normalize: From RGB bytes to what the backbone takes.
+            backbone: Endpoints from a normalized image.
+            head: Scores from endpoints.
+            image_scale: The backbone sees the image scaled by this factor; scores are of the
+                image's own size at any. The papers' networks have 1.
+
+        Raises:
+            ValueError: The scale is not positive.
+        """
         super().__init__()
+        if image_scale <= 0:
+            raise ValueError(f"`image_scale` must be a positive factor; got {image_scale}.")
         self.normalize = normalize
         self.backbone = backbone
         self.head = head
+        self.image_scale = image_scale
 
     def forward(self, image: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes h w"]:
         """Scores of RGB images, 0..255, from 1 x 1 up.
@@ -41,8 +58,15 @@ class FCN(nn.Module):
         One that is too small for the backbone is padded below and to the right with what
         normalization makes zero; the scores are the image's.
         """
-        x, (h, w) = self.normalize(image), image.shape[2:]
-        smallest = self.backbone.smallest_input
+        x, size = self.normalize(image), image.shape[2:]
+        if self.image_scale == 1:
+            return self._scores(x)
+        seen = [max(1, round(side * self.image_scale)) for side in size]
+        scores = self._scores(F.interpolate(x, seen, mode="bilinear", antialias=True))
+        return F.interpolate(scores, size, mode="bilinear")
+
+    def _scores(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes h w"]:
+        (h, w), smallest = x.shape[2:], self.backbone.smallest_input
         if min(h, w) < smallest:
             x = F.pad(x, (0, max(smallest - w, 0), 0, max(smallest - h, 0)))
         scores: Tensor = self.head(self.backbone(x), (h, w))
@@ -92,6 +116,7 @@ def build(
     head: Mapping[str, Any],
     num_classes: int,
     normalize: str = "caffe",
+    image_scale: float = 1.0,
 ) -> FCN | Classifier:
     """The network of a description, with weights as a new network has them.
 
@@ -102,6 +127,7 @@ def build(
         head: `name`, "skip" (the default) or "classifier", and for "skip" SkipHead's arguments.
         num_classes: Classes to score.
         normalize: One of NORMALIZATIONS; it belongs to the weights of the backbone.
+        image_scale: By how much the FCN scales an image before its backbone sees it.
 
     Raises:
         ValueError: A name or value does not fit; the text says which ones would.
@@ -109,7 +135,7 @@ def build(
     first = Normalize(_one_of(NORMALIZATIONS, normalize, "normalize"))
     chain = _construct(BACKBONES, backbone, "backbone")
     heads: dict[str, Callable[..., FCN | Classifier]] = {
-        "skip": partial(_fcn, first, chain),
+        "skip": partial(_fcn, first, chain, image_scale),
         "classifier": partial(Classifier, first, chain),
     }
     arguments = {"name": "skip", **head, "num_classes": num_classes}
@@ -119,12 +145,13 @@ def build(
         "head": dict(head),
         "num_classes": num_classes,
         "normalize": normalize,
+        "image_scale": image_scale,
     }
     return network
 
 
-def _fcn(normalize: Normalize, backbone: Chain, **head: Any) -> FCN:
-    return FCN(normalize, backbone, SkipHead(backbone.endpoints, **head))
+def _fcn(normalize: Normalize, backbone: Chain, image_scale: float, **head: Any) -> FCN:
+    return FCN(normalize, backbone, SkipHead(backbone.endpoints, **head), image_scale)
 
 
 def _construct(
