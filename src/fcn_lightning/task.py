@@ -16,7 +16,7 @@ from fcn_lightning.data.samplers import seed_of
 from fcn_lightning.labels import LabelSet
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.metrics import Scores, SegmentationScores
-from fcn_lightning.models import FCN, Classifier
+from fcn_lightning.models import Network
 from fcn_lightning.optim import Recipe
 
 
@@ -30,7 +30,7 @@ class SegmentationTask(LightningModule):
 
     def __init__(
         self,
-        network: FCN | Classifier,
+        network: Network,
         labels: LabelSet,
         recipe: Recipe,
         *,

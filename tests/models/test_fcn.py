@@ -87,6 +87,7 @@ def test_description_says_what_it_was_built_from():
         "head": {"name": "skip", "skips": ("pool2",)},
         "num_classes": 2,
         "normalize": "caffe",
+        "fusion": None,
         "image_scale": 1.0,
     }
 
@@ -140,9 +141,13 @@ def test_the_classifier_has_one_fitting_size(narrow):
     [
         (
             {"backbone": {"name": "vgg61"}},
-            "`backbone.name` must be one of alexnet, vgg16; got 'vgg61'. Did you mean 'vgg16'?",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got 'vgg61'. "
+            "Did you mean 'vgg16'?",
         ),
-        ({"backbone": {}}, "`backbone.name` must be one of alexnet, vgg16; got None."),
+        (
+            {"backbone": {}},
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got None.",
+        ),
         (
             {"head": {"name": "pyramid"}},
             "`head.name` must be one of skip, classifier; got 'pyramid'.",
@@ -150,7 +155,8 @@ def test_the_classifier_has_one_fitting_size(narrow):
         ({"image_scale": 0.0}, "`image_scale` must be a positive factor; got 0.0."),
         (
             {"normalize": "cafe"},
-            "`normalize` must be one of caffe, torchvision; got 'cafe'. Did you mean 'caffe'?",
+            "`normalize` must be one of caffe, pascal_context, siftflow, nyud_color, nyud_hha, "
+            "nyud_depth, torchvision; got 'cafe'. Did you mean 'caffe'?",
         ),
     ],
 )

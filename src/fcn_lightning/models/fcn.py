@@ -1,27 +1,29 @@
 """A fully convolutional network, and the classifier that it starts from.
 
-Either can be described by plain values and built from such a description again.
+`description` holds the plain values that either was built from: the arguments of `build`.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from fcn_lightning.models.backbones import BACKBONES, Chain
-from fcn_lightning.models.normalize import NORMALIZATIONS, Normalize
+from fcn_lightning.models.backbones import Chain
+from fcn_lightning.models.normalize import Normalize
 from fcn_lightning.models.skip import SkipHead
 
 Description = dict[str, Any]
 """Plain values that say which network it is: the arguments of `build`."""
 
-T = TypeVar("T")
+Images = Num[Tensor, "n c h w"] | Mapping[str, Num[Tensor, "n _ h w"]]
+"""Images of one size; or of each modality, where a network takes several."""
+
+Scores = Float[Tensor, "n classes h w"] | dict[str, Float[Tensor, "n _ h w"]]
+"""Scores for every pixel; or those of each head, where a network has several."""
 
 
 class FCN(nn.Module):
@@ -30,14 +32,14 @@ class FCN(nn.Module):
     description: Description
 
     def __init__(
-        self, normalize: Normalize, backbone: Chain, head: SkipHead, image_scale: float = 1.0
+        self, normalize: nn.Module, backbone: Chain, head: nn.Module, image_scale: float = 1.0
     ) -> None:
         """Puts a network together.
 
         Args:
-            normalize: From RGB bytes to what the backbone takes.
+            normalize: From images to what the backbone takes: Normalize, or EarlyFusion.
             backbone: Endpoints from a normalized image.
-            head: Scores from endpoints.
+            head: Scores from endpoints: SkipHead, or several as Heads.
             image_scale: The backbone sees the image scaled by this factor; scores are of the
                 image's own size at any. The papers' networks have 1.
 
@@ -52,25 +54,34 @@ class FCN(nn.Module):
         self.head = head
         self.image_scale = image_scale
 
-    def forward(self, image: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes h w"]:
-        """Scores of RGB images, 0..255, from 1 x 1 up.
+    def forward(self, image: Images) -> Scores:
+        """Scores of RGB images, (n, 3, h, w) 0..255, from 1 x 1 up: (n, classes, h, w).
 
-        One that is too small for the backbone is padded below and to the right with what
-        normalization makes zero; the scores are the image's.
+        Where there are several modalities, `image` has a tensor for each; where there are several
+        heads, each has its scores. An image that is too small for the backbone is padded below and
+        to the right with what normalization makes zero; the scores are the image's.
         """
-        x, size = self.normalize(image), image.shape[2:]
+        x: Tensor = self.normalize(image)
+        h, w = x.shape[2:]
         if self.image_scale == 1:
-            return self._scores(x)
-        seen = [max(1, round(side * self.image_scale)) for side in size]
-        scores = self._scores(F.interpolate(x, seen, mode="bilinear", antialias=True))
-        return F.interpolate(scores, size, mode="bilinear")
+            scores: Scores = self.head(self._endpoints(x), (h, w))
+            return scores
+        seen = (max(1, round(h * self.image_scale)), max(1, round(w * self.image_scale)))
+        x = F.interpolate(x, seen, mode="bilinear", antialias=True)
+        return F.interpolate(self.head(self._endpoints(x), seen), (h, w), mode="bilinear")
 
-    def _scores(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes h w"]:
+    def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
+        """The head's scores before they are upscored to the image."""
+        head = self.head
+        assert isinstance(head, SkipHead)
+        return head.fused(self._endpoints(self.normalize(image)))
+
+    def _endpoints(self, x: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         (h, w), smallest = x.shape[2:], self.backbone.smallest_input
         if min(h, w) < smallest:
             x = F.pad(x, (0, max(smallest - w, 0), 0, max(smallest - h, 0)))
-        scores: Tensor = self.head(self.backbone(x), (h, w))
-        return scores
+        maps: dict[str, Tensor] = self.backbone(x)
+        return maps
 
 
 class Classifier(nn.Module):
@@ -108,68 +119,3 @@ class Classifier(nn.Module):
             )
         scores: Tensor = self.classifier(maps.flatten(1))[:, :, None, None]
         return scores
-
-
-def build(
-    *,
-    backbone: Mapping[str, Any],
-    head: Mapping[str, Any],
-    num_classes: int,
-    normalize: str = "caffe",
-    image_scale: float = 1.0,
-) -> FCN | Classifier:
-    """The network of a description, with weights as a new network has them.
-
-    `build(**network.description)` makes the same network again.
-
-    Args:
-        backbone: `name`, one of BACKBONES, and that function's arguments.
-        head: `name`, "skip" (the default) or "classifier", and for "skip" SkipHead's arguments.
-        num_classes: Classes to score.
-        normalize: One of NORMALIZATIONS; it belongs to the weights of the backbone.
-        image_scale: By how much the FCN scales an image before its backbone sees it.
-
-    Raises:
-        ValueError: A name or value does not fit; the text says which ones would.
-    """
-    first = Normalize(_one_of(NORMALIZATIONS, normalize, "normalize"))
-    chain = _construct(BACKBONES, backbone, "backbone")
-    heads: dict[str, Callable[..., FCN | Classifier]] = {
-        "skip": partial(_fcn, first, chain, image_scale),
-        "classifier": partial(Classifier, first, chain),
-    }
-    arguments = {"name": "skip", **head, "num_classes": num_classes}
-    network: FCN | Classifier = _construct(heads, arguments, "head")
-    network.description = {
-        "backbone": dict(backbone),
-        "head": dict(head),
-        "num_classes": num_classes,
-        "normalize": normalize,
-        "image_scale": image_scale,
-    }
-    return network
-
-
-def _fcn(normalize: Normalize, backbone: Chain, image_scale: float, **head: Any) -> FCN:
-    return FCN(normalize, backbone, SkipHead(backbone.endpoints, **head), image_scale)
-
-
-def _construct(
-    constructors: Mapping[str, Callable[..., T]], part: Mapping[str, Any], what: str
-) -> T:
-    arguments = dict(part)
-    constructor = _one_of(constructors, arguments.pop("name", None), f"{what}.name")
-    try:
-        return constructor(**arguments)
-    except TypeError as error:
-        raise ValueError(
-            f"`{what}` must hold the arguments of '{part['name']}'; {error}."
-        ) from error
-
-
-def _one_of(choices: Mapping[str, T], name: object, what: str) -> T:
-    if isinstance(name, str) and name in choices:
-        return choices[name]
-    near = difflib.get_close_matches(str(name), choices, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise ValueError(f"`{what}` must be one of {', '.join(choices)}; got {name!r}.{hint}")

@@ -65,9 +65,13 @@ class Grid:
 def window_of(layer: nn.Module) -> Window | None:
     """The window of a convolution or a pooling layer; None for a layer that works pointwise.
 
+    A block of several layers says it itself, by its attribute `window`.
+
     Raises:
         TypeError: The layer's geometry is not known here.
     """
+    if isinstance(own := getattr(layer, "window", None), Window):
+        return own
     if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
         (kernel, stride, pad) = (_side(v) for v in (layer.kernel_size, layer.stride, layer.padding))
         return Window(kernel, stride, pad, ceil=bool(getattr(layer, "ceil_mode", False)))

@@ -1,4 +1,4 @@
-"""The first module of every network: from RGB bytes to what the backbone was trained on."""
+"""The first module of every network: from what a file holds to what the backbone was trained on."""
 
 from __future__ import annotations
 
@@ -11,20 +11,30 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Normalization:
-    """Order of channels, mean and scale of a network's input, for images of RGB 0..255."""
+    """Order of channels, mean and scale of a network's input; `log` takes the logarithm first."""
 
     bgr: bool
     mean: tuple[float, ...]
-    scale: tuple[float, ...]
+    scale: tuple[float, ...] = (1.0,)
+    log: bool = False
 
 
 NORMALIZATIONS = {
-    "caffe": Normalization(bgr=True, mean=(104.00699, 116.66877, 122.67892), scale=(1.0, 1.0, 1.0)),
+    "caffe": Normalization(bgr=True, mean=(104.00699, 116.66877, 122.67892)),
+    "pascal_context": Normalization(bgr=True, mean=(104.007, 116.669, 122.679)),
+    "siftflow": Normalization(bgr=True, mean=(114.578, 115.294, 108.353)),
+    "nyud_color": Normalization(bgr=True, mean=(116.190, 97.203, 92.318)),
+    "nyud_hha": Normalization(bgr=False, mean=(132.431, 94.076, 118.477)),
+    "nyud_depth": Normalization(bgr=False, mean=(7.844,), log=True),
     "torchvision": Normalization(
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),
 }
-"""By name: Caffe's BGR means as the reference subtracts them, and torchvision's for ImageNet."""
+"""By name: what the reference's data layers subtract, and torchvision's for ImageNet.
+
+Source: shelhamer/fcn.berkeleyvision.org voc_layers.py, pascalcontext_layers.py,
+siftflow_layers.py, nyud_layers.py; torchvision's weights.
+"""
 
 
 class Normalize(nn.Module):
@@ -32,13 +42,18 @@ class Normalize(nn.Module):
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
-        self.bgr = normalization.bgr
+        self.bgr, self.log = normalization.bgr, normalization.log
+        self.channels = len(normalization.mean)
         for name in ("mean", "scale"):
             value = torch.tensor(getattr(normalization, name)).view(-1, 1, 1)
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, image: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    def forward(self, image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         mean, scale = self.get_buffer("mean"), self.get_buffer("scale")
         if self.bgr:
             image = image.flip(1)
-        return (image.to(mean.dtype) - mean) / scale
+        x = image.to(mean.dtype)
+        if self.log:
+            # Deviation: the reference's logarithm of a missing depth, 0, is -infinity.
+            x = x.clamp(min=1).log()
+        return (x - mean) / scale

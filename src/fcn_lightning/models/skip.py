@@ -18,8 +18,8 @@ from fcn_lightning.models.backbones import Endpoint
 from fcn_lightning.models.geometry import Grid
 from fcn_lightning.models.surgery import bilinear_kernel
 
-Upscore = Literal["fixed", "learned"]
-"""Bilinear and fixed, as the reference; or the intermediate ones learned, as CVPR 2015 has it."""
+Upscore = Literal["fixed", "learned", "all"]
+"""Bilinear and fixed, as the reference; the intermediate ones learned, as CVPR 2015; or all."""
 
 
 class FixedUpscore(nn.Module):
@@ -50,7 +50,8 @@ class SkipHead(nn.Module):
 
     The stride of the prediction follows from the finest endpoint: no skips make 32s,
     ("pool4", "pool3") make 8s. Layers are named as in the reference: `score_fr`, `upscore2`,
-    `score_pool4`, `upscore_pool4`, ..., `upscore8`. Scoring layers start at zero.
+    `score_pool4`, `upscore_pool4`, ..., `upscore8`. Scoring layers start at zero. A `suffix` stands
+    behind each name, as the reference has it where a network holds several heads.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class SkipHead(nn.Module):
         skips: Sequence[str] = (),
         scales: Sequence[float] | None = None,
         upscore: Upscore = "fixed",
+        suffix: str = "",
     ) -> None:
         """Lays out the streams and computes how much of each is cropped where two meet.
 
@@ -69,7 +71,9 @@ class SkipHead(nn.Module):
             skips: Names of endpoints, from coarse to fine.
             scales: One factor for each skip, applied before it is scored (the paper's at-once
                 training); None for none.
-            upscore: Whether the intermediate upscore layers learn.
+            upscore: Which upscore layers learn; one that does is dense, from every class to every
+                class.
+            suffix: Stands behind each layer's name.
 
         Raises:
             ValueError: One of the arguments does not fit; the text says which and what would.
@@ -91,29 +95,38 @@ class SkipHead(nn.Module):
                 f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
             )
         if upscore not in get_args(Upscore):
-            raise ValueError(f"`upscore` must be fixed or learned; got {upscore!r}.")
+            raise ValueError(
+                f"`upscore` must be one of {', '.join(get_args(Upscore))}; got {upscore!r}."
+            )
         self.last, self.skips = last, tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
+        self.suffix = suffix
         self._names: list[str] = []
         self._crops: list[tuple[int, int]] = []
 
-        self.score_fr = _scoring_layer(endpoints[last].channels, num_classes)
+        self._add_score("fr", endpoints[last].channels)
         grid = endpoints[last].grid
         for above, skip in zip((None, *self.skips), self.skips):
-            self.add_module(f"score_{skip}", _scoring_layer(endpoints[skip].channels, num_classes))
+            self._add_score(skip, endpoints[skip].channels)
             target = endpoints[skip].grid
             factor = int(grid.stride / target.stride)
             name = f"upscore_{above}" if above else f"upscore{factor}"
-            grid = self._add_upscore(name, grid, target, factor, learned=upscore == "learned")
+            grid = self._add_upscore(name, grid, target, factor, learned=upscore != "fixed")
         factor = int(grid.stride)
         name = f"upscore{factor}" if skips and f"upscore{factor}" not in self._names else "upscore"
-        self._add_upscore(name, grid, Grid(), factor, learned=False)
+        self._add_upscore(name, grid, Grid(), factor, learned=upscore == "all")
         if self._crops[-1][1]:
             raise ValueError(
                 "The upscored map must begin before the image's first pixel; it begins "
                 f"{self._crops[-1][1]} pixels after it. Pad the backbone more."
             )
+
+    def _add_score(self, endpoint: str, channels: int) -> None:
+        layer = nn.Conv2d(channels, self.num_classes, 1)
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+        self.add_module(f"score_{endpoint}{self.suffix}", layer)
 
     def _add_upscore(
         self, name: str, grid: Grid, target: Grid, factor: int, *, learned: bool
@@ -121,7 +134,7 @@ class SkipHead(nn.Module):
         """Adds the layer that brings `grid` to `target`'s stride; returns the fused map's grid."""
         kernel = geometry.upscore_kernel(grid, factor, target)
         make = learned_upscore if learned else FixedUpscore
-        self.add_module(name, make(self.num_classes, kernel, factor))
+        self.add_module(name + self.suffix, make(self.num_classes, kernel, factor))
         upscored = grid.upscored(kernel, factor)
         steps = int(upscored.steps_to(target))
         self._names.append(name)
@@ -137,30 +150,32 @@ class SkipHead(nn.Module):
         self, maps: Mapping[str, Float[Tensor, "n _ _ _"]], size: tuple[int, int]
     ) -> Float[Tensor, "n classes h w"]:
         """The scores of an image of `size` (h, w) from its endpoints."""
-        score = _wide(self.score_fr(maps[self.last]))
+        return self.upscored(self.fused(maps), size)
+
+    def fused(self, maps: Mapping[str, Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n classes _ _"]:
+        """The sum of all streams, on the grid of the finest one."""
+        score = self._score("fr", maps[self.last])
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
-            skip_score = _wide(self.get_submodule(f"score_{skip}")(skip_map))
-            score = _fuse(self._upscore(name, score), skip_score, *crop)
+            score = _fuse(self._upscore(name, score), self._score(skip, skip_map), *crop)
+        return score
+
+    def upscored(
+        self, score: Float[Tensor, "n classes _ _"], size: tuple[int, int]
+    ) -> Float[Tensor, "n classes h w"]:
+        """What `fused` gave, brought to the image of `size` (h, w)."""
         score, (begin, _) = self._upscore(self._names[-1], score), self._crops[-1]
         return score[:, :, begin : begin + size[0], begin : begin + size[1]]
+
+    def _score(self, endpoint: str, feature: Tensor) -> Tensor:
+        """Scores of a map, in float32 also where the network runs in half precision."""
+        score = self.get_submodule(f"score_{endpoint}{self.suffix}")(feature)
+        return score.to(torch.promote_types(score.dtype, torch.float32))
 
     def _upscore(self, name: str, score: Tensor) -> Tensor:
         """Upscored in float32 also where the network runs in half precision: scores are sums."""
         with torch.autocast(score.device.type, enabled=False):
-            return self.get_submodule(name)(score)
-
-
-def _scoring_layer(channels: int, num_classes: int) -> nn.Conv2d:
-    layer = nn.Conv2d(channels, num_classes, 1)
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
-
-
-def _wide(score: Tensor) -> Tensor:
-    """In float32, or in float64 where the network is."""
-    return score.to(torch.promote_types(score.dtype, torch.float32))
+            return self.get_submodule(name + self.suffix)(score)
 
 
 def _fuse(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fcn_lightning.models import FCN, Classifier, build
+from fcn_lightning.models import Network, build
 from fcn_lightning.weights.classifiers import from_torchvision
 
 PREFIX = "network."
@@ -25,7 +25,7 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     step: int
 
-    def network(self) -> FCN | Classifier:
+    def network(self) -> Network:
         """The network as it was saved."""
         network = build(**self.card["network"])
         try:
@@ -78,7 +78,7 @@ def read_checkpoint(place: Path) -> Checkpoint:
     return Checkpoint(path, card, weights, int(content.get("global_step", 0)))
 
 
-def read_weights(place: Path, network: FCN | Classifier) -> Mapping[str, Tensor]:
+def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
     """The weights that a network starts from, by the network's names for layers.
 
     Args:

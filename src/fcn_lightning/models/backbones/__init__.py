@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 
-from fcn_lightning.models.backbones.alexnet import alexnet
+from fcn_lightning.models.backbones.alexnet import alexnet, caffenet
 from fcn_lightning.models.backbones.chain import Chain, Endpoint
+from fcn_lightning.models.backbones.googlenet import googlenet
 from fcn_lightning.models.backbones.vgg import vgg16
 
-BACKBONES: dict[str, Callable[..., Chain]] = {"alexnet": alexnet, "vgg16": vgg16}
+BACKBONES: dict[str, Callable[..., Chain]] = {
+    "alexnet": alexnet,
+    "caffenet": caffenet,
+    "googlenet": googlenet,
+    "vgg16": vgg16,
+}
 """The backbones by the names that a network's description calls them by."""
 
-__all__ = ["BACKBONES", "Chain", "Endpoint", "alexnet", "vgg16"]
+__all__ = ["BACKBONES", "Chain", "Endpoint", "alexnet", "caffenet", "googlenet", "vgg16"]

@@ -1,9 +1,11 @@
-"""AlexNet as torchvision has it, fully convolutional, under Caffe's layer names.
+"""The two AlexNets, fully convolutional, under Caffe's layer names.
 
-It is the one-tower net of 2014: no groups and no response normalization, 64 channels in conv1.
+`caffenet` is the papers': CaffeNet, with grouped convolutions and response normalization.
+`alexnet` is torchvision's, the one-tower net of 2014: no groups, no normalization, 64 channels in
+conv1.
 
-Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks";
-Long et al. 2015, 4.1.
+Source: Krizhevsky et al. 2012 and Krizhevsky 2014, "One weird trick for parallelizing convolutional
+neural networks"; Long et al. 2015, 4.1; shelhamer/fcn.berkeleyvision.org voc-fcn-alexnet/net.py.
 """
 
 from __future__ import annotations
@@ -15,39 +17,74 @@ from torch import nn
 from fcn_lightning.models.backbones.chain import Chain, check_sizes
 
 
+def caffenet(
+    widths: Sequence[int] = (96, 256, 384, 384, 256),
+    fc_widths: Sequence[int] = (4096, 4096),
+    padding: int | str = 100,
+    dropout: float = 0.5,
+    suffix: str = "",
+) -> Chain:
+    """CaffeNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
+
+    conv2, conv4 and conv5 have two groups; pool1 and pool2 are normalized after pooling.
+
+    Args:
+        widths: Channels of the five convolutions; all but the last one even.
+        fc_widths: Channels of fc6 and fc7.
+        padding: 100 pads conv1 as the reference does; "same" keeps the map over the image.
+        dropout: Chance that an element of fc6 and fc7 is dropped in training.
+        suffix: Stands behind each layer's name.
+
+    Raises:
+        ValueError: There are not five widths, not two fc_widths, one of them is below 1, or one
+            does not divide into groups.
+    """
+    check_sizes("caffenet", widths, fc_widths, padding, dropout)
+    if any(width % 2 for width in widths):
+        raise ValueError(
+            f"caffenet must have even `widths`, which two groups share; got {list(widths)}."
+        )
+    layers = _layers(widths, fc_widths, padding, dropout, groups=2, normalized=True)
+    return Chain(layers, last="fc7", suffix=suffix)
+
+
 def alexnet(
     widths: Sequence[int] = (64, 192, 384, 256, 256),
     fc_widths: Sequence[int] = (4096, 4096),
     padding: int | str = 100,
     dropout: float = 0.5,
+    suffix: str = "",
 ) -> Chain:
-    """AlexNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
-
-    Args:
-        widths: Channels of the five convolutions.
-        fc_widths: Channels of fc6 and fc7.
-        padding: 100 pads conv1 as the reference does; "same" keeps the map over the image.
-        dropout: Chance that an element of fc6 and fc7 is dropped in training.
+    """The AlexNet of torchvision, with CaffeNet's endpoints and arguments.
 
     Raises:
         ValueError: There are not five widths, not two fc_widths, or one of them is below 1.
     """
     check_sizes("alexnet", widths, fc_widths, padding, dropout)
-    return Chain(_layers(widths, fc_widths, padding, dropout), last="fc7")
+    layers = _layers(widths, fc_widths, padding, dropout, groups=1, normalized=False)
+    return Chain(layers, last="fc7", suffix=suffix)
 
 
 def _layers(
-    widths: Sequence[int], fc_widths: Sequence[int], padding: int | str, dropout: float
+    widths: Sequence[int],
+    fc_widths: Sequence[int],
+    padding: int | str,
+    dropout: float,
+    *,
+    groups: int,
+    normalized: bool,
 ) -> Iterator[tuple[str, nn.Module]]:
     kernels, pads = (11, 5, 3, 3, 3), (100 if padding == 100 else 5, 2, 1, 1, 1)
     channels = 3
     for i, (width, kernel, pad) in enumerate(zip(widths, kernels, pads, strict=True), start=1):
-        stride = 4 if i == 1 else 1
-        yield f"conv{i}", nn.Conv2d(channels, width, kernel, stride, pad)
+        stride, shared = (4 if i == 1 else 1), (groups if i in (2, 4, 5) else 1)
+        yield f"conv{i}", nn.Conv2d(channels, width, kernel, stride, pad, groups=shared)
         yield f"relu{i}", nn.ReLU(inplace=True)
         channels = width
         if i in (1, 2, 5):
             yield f"pool{i}", nn.MaxPool2d(3, 2, ceil_mode=True)
+        if i in (1, 2) and normalized:
+            yield f"norm{i}", nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
     yield "fc6", nn.Conv2d(channels, fc_widths[0], 6, padding=3 if padding == "same" else 0)
     yield "relu6", nn.ReLU(inplace=True)
     yield "drop6", nn.Dropout(dropout)

@@ -24,27 +24,33 @@ class Endpoint:
 class Chain(nn.Module):
     """Layers one after the other, each a child under Caffe's name for it.
 
-    Endpoints are the pooling layers and the last layer, named `last`. Their channels and geometry
-    are read off the layers. Weights start as He et al. 2015 draw them, biases at zero.
+    Endpoints are the pooling layers (`pool4`, also of a layer `pool4/3x3_s2`) and the last layer,
+    named `last`. Their channels and geometry are read off the layers. Weights start as He et al.
+    2015 draw them, biases at zero. A `suffix` stands behind each layer's name, as the reference has
+    it where a network holds a trunk for each of several modalities; endpoints have none.
     """
 
-    def __init__(self, layers: Iterable[tuple[str, nn.Module]], last: str) -> None:
+    def __init__(
+        self, layers: Iterable[tuple[str, nn.Module]], last: str, suffix: str = ""
+    ) -> None:
         super().__init__()
         self.endpoints: dict[str, Endpoint] = {}
         self._taps: dict[str, str] = {}
         windows, grid, channels = [], Grid(), 3
-        for name, layer in layers:
+        for own_name, layer in layers:
+            name = own_name + suffix
             self.add_module(name, layer)
             if (window := geometry.window_of(layer)) is not None:
                 windows.append(window)
                 grid = grid.after(window)
+            channels = getattr(layer, "out_channels", channels)
+            if isinstance(layer, nn.MaxPool2d):
+                self._taps[name] = own_name.partition("/")[0]
+                self.endpoints[self._taps[name]] = Endpoint(channels, grid)
+        for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
-                channels = layer.out_channels
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(cast(Tensor, layer.bias))
-            if isinstance(layer, nn.MaxPool2d):
-                self._taps[name] = name
-                self.endpoints[name] = Endpoint(channels, grid)
         self._taps[name] = last
         self.endpoints[last] = Endpoint(channels, grid)
         self.smallest_input = geometry.smallest_input(windows)

@@ -1,7 +1,7 @@
 """VGG-16, fully convolutional, under Caffe's layer names.
 
 Source: Simonyan and Zisserman 2015, configuration D; Long et al. 2015, 3.1 and 4.1;
-shelhamer/fcn.berkeleyvision.org voc-fcn32s/net.py.
+shelhamer/fcn.berkeleyvision.org voc-fcn32s/net.py, nyud-fcn32s-color-d/net.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from fcn_lightning.models.backbones.chain import Chain, check_sizes
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Convolutions before each of the five pooling layers."""
 
+FIRST = {3: "conv1_1", 4: "conv1_1_bgrd"}
+"""The first convolution by the channels of the image; over BGR and depth, it is not VGG's own."""
+
 
 def vgg16(
     widths: Sequence[int] = (64, 128, 256, 512, 512),
@@ -22,6 +25,8 @@ def vgg16(
     fc6_kernel: int = 7,
     padding: int | str = 100,
     dropout: float = 0.5,
+    in_channels: int = 3,
+    suffix: str = "",
 ) -> Chain:
     """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
 
@@ -32,17 +37,23 @@ def vgg16(
         padding: 100 pads conv1_1 as the reference does, so that any image gives a score; "same"
             keeps sizes in every layer, at about half the cost.
         dropout: Chance that an element of fc6 and fc7 is dropped in training.
+        in_channels: Channels of the image: 3, or 4 for colour and depth, whose first layer is
+            `conv1_1_bgrd`.
+        suffix: Stands behind each layer's name.
 
     Raises:
         ValueError: There are not five widths, not two fc_widths, one of them is below 1, or the
-            kernel is unfit.
+            kernel or the number of channels is unfit.
     """
     check_sizes("vgg16", widths, fc_widths, padding, dropout)
     if fc6_kernel < 1 or (padding == "same" and fc6_kernel % 2 == 0):
         raise ValueError(
             f"`fc6_kernel` must be positive, and odd with padding 'same'; got {fc6_kernel}."
         )
-    return Chain(_layers(widths, fc_widths, fc6_kernel, padding, dropout), last="fc7")
+    if in_channels not in FIRST:
+        raise ValueError(f"vgg16 must have an image of 3 or 4 channels; got {in_channels}.")
+    layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, in_channels)
+    return Chain(layers, last="fc7", suffix=suffix)
 
 
 def _layers(
@@ -51,12 +62,14 @@ def _layers(
     fc6_kernel: int,
     padding: int | str,
     dropout: float,
+    in_channels: int,
 ) -> Iterator[tuple[str, nn.Module]]:
-    channels = 3
+    channels = in_channels
     for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):
         for i in range(1, count + 1):
             pad = 100 if padding == 100 and (block, i) == (1, 1) else 1
-            yield f"conv{block}_{i}", nn.Conv2d(channels, width, 3, padding=pad)
+            name = FIRST[in_channels] if (block, i) == (1, 1) else f"conv{block}_{i}"
+            yield name, nn.Conv2d(channels, width, 3, padding=pad)
             yield f"relu{block}_{i}", nn.ReLU(inplace=True)
             channels = width
         yield f"pool{block}", nn.MaxPool2d(2, 2, ceil_mode=True)

@@ -1,0 +1,131 @@
+"""From plain values that describe a network to the network."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from fcn_lightning.models.backbones import BACKBONES
+from fcn_lightning.models.fcn import FCN, Classifier
+from fcn_lightning.models.fusion import EarlyFusion, Heads, LateFusion
+from fcn_lightning.models.normalize import NORMALIZATIONS, Normalize
+from fcn_lightning.models.skip import SkipHead
+
+Network = FCN | LateFusion | Classifier
+
+T = TypeVar("T")
+
+
+def build(
+    *,
+    backbone: Mapping[str, Any],
+    head: Mapping[str, Any],
+    num_classes: int | Mapping[str, int],
+    normalize: str | Mapping[str, str] = "caffe",
+    fusion: str | None = None,
+    image_scale: float = 1.0,
+) -> Network:
+    """The network of a description, with weights as a new network has them.
+
+    `build(**network.description)` makes the same network again.
+
+    Args:
+        backbone: `name`, one of BACKBONES, and that function's arguments.
+        head: `name`, "skip" (the default) or "classifier", and for "skip" SkipHead's arguments.
+        num_classes: Classes to score; of each head by its name, where there are several.
+        normalize: One of NORMALIZATIONS, which belongs to the weights of the backbone; of each
+            modality by its name, where there are several.
+        fusion: How several modalities meet: "early", as channels of one image, or "late", as the
+            mean of the scores of a network each.
+        image_scale: By how much the FCN scales an image before its backbone sees it.
+
+    Raises:
+        ValueError: A name or value does not fit; the text says which ones would.
+    """
+    several = not isinstance(normalize, str)
+    if several != (fusion in ("early", "late")):
+        raise ValueError(
+            "`fusion` must be early or late where `normalize` names several modalities, and null "
+            f"where it names one; got {fusion!r} and {normalize!r}."
+        )
+    if image_scale != 1 and (fusion == "late" or not isinstance(num_classes, int)):
+        raise ValueError(
+            f"`image_scale` must be 1 with several networks or heads; got {image_scale}."
+        )
+    first = {"": normalize} if isinstance(normalize, str) else normalize
+    parts = {
+        modality: Normalize(NORMALIZATIONS[_one_of(NORMALIZATIONS, name, "normalize")])
+        for modality, name in first.items()
+    }
+    name = _one_of(("skip", "classifier"), head.get("name", "skip"), "head.name")
+    network: Network
+    if name == "classifier":
+        chain = _construct(BACKBONES, backbone, "backbone")
+        network = _construct(
+            {"classifier": Classifier},
+            {"normalize": parts[""], "backbone": chain, "num_classes": num_classes, **head},
+            "head",
+        )
+    elif fusion == "late":
+        network = LateFusion(
+            {
+                modality: _fcn(part, backbone, head, num_classes, suffix=modality)
+                for modality, part in parts.items()
+            }
+        )
+    else:
+        one = EarlyFusion(parts) if fusion == "early" else parts[""]
+        network = _fcn(one, backbone, head, num_classes, image_scale=image_scale)
+    network.description = {
+        "backbone": dict(backbone),
+        "head": dict(head),
+        "num_classes": num_classes if isinstance(num_classes, int) else dict(num_classes),
+        "normalize": normalize if isinstance(normalize, str) else dict(normalize),
+        "fusion": fusion,
+        "image_scale": image_scale,
+    }
+    return network
+
+
+def _fcn(
+    normalize: Normalize | EarlyFusion,
+    backbone: Mapping[str, Any],
+    head: Mapping[str, Any],
+    num_classes: int | Mapping[str, int],
+    *,
+    suffix: str = "",
+    image_scale: float = 1.0,
+) -> FCN:
+    arguments = {**backbone, **({"suffix": suffix} if suffix else {})}
+    if normalize.channels != 3:
+        arguments["in_channels"] = normalize.channels
+    chain = _construct(BACKBONES, arguments, "backbone")
+
+    def skip_head(classes: int, suffix: str) -> SkipHead:
+        own = {"name": "skip", **head, "num_classes": classes, "suffix": suffix}
+        return _construct({"skip": SkipHead}, {**own, "endpoints": chain.endpoints}, "head")
+
+    if isinstance(num_classes, int):
+        return FCN(normalize, chain, skip_head(num_classes, suffix), image_scale)
+    heads = {name: skip_head(classes, f"_{name}") for name, classes in num_classes.items()}
+    return FCN(normalize, chain, Heads(heads))
+
+
+def _construct(
+    constructors: Mapping[str, Callable[..., T]], part: Mapping[str, Any], what: str
+) -> T:
+    arguments = dict(part)
+    name = _one_of(constructors, arguments.pop("name", None), f"{what}.name")
+    try:
+        return constructors[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"`{what}` must hold the arguments of '{name}'; {error}.") from error
+
+
+def _one_of(choices: Collection[str], name: object, what: str) -> str:
+    if isinstance(name, str) and name in choices:
+        return name
+    near = difflib.get_close_matches(str(name), choices, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise ValueError(f"`{what}` must be one of {', '.join(choices)}; got {name!r}.{hint}")
