@@ -93,13 +93,14 @@ def test_passes_refuses(changes, num_processes, message):
         {"schedule": "cosine"},
         {"order": "sorted"},
         {"learning_rate": 0.1},
+        {"rates": {"fc6": 0.0}},
     ],
 )
 def test_recipe_refuses(changes):
     (name,) = changes
     with pytest.raises(ValidationError) as error:
         recipe(**changes)
-    assert [e["loc"] for e in error.value.errors()] == [(name,)]
+    assert [e["loc"][0] for e in error.value.errors()] == [name]
 
 
 def test_biases_learn_twice_as_fast_and_do_not_decay(narrow):
@@ -140,9 +141,9 @@ def test_what_is_no_longer_fixed_learns_again(narrow):
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_fast_layers(narrow):
+def test_rates_of_layers(narrow):
     network = narrow()
-    groups = parameter_groups(network, recipe(fast=("fc6", "score"), fast_factor=10.0))
+    groups = parameter_groups(network, recipe(rates={"score_fr": 10.0, "fc6": 10.0, "score": 3.0}))
     rates = {name: group["lr"] for group in groups for name in names_of(network, group)}
     assert rates["backbone.conv5_3.weight"] == 0.01
     assert rates["backbone.fc7.bias"] == 0.02
@@ -150,13 +151,23 @@ def test_fast_layers(narrow):
     assert rates["backbone.fc6.bias"] == rates["head.score_fr.bias"] == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("key", ["fixed", "fast"])
+def test_plain_biases_learn_as_weights(narrow):
+    network = narrow(backbone="caffenet")
+    slow, fast = parameter_groups(network, recipe(plain_biases=("conv", "fc")))
+    assert (slow["lr"], slow["weight_decay"]) == (0.01, 0.1)
+    assert (fast["lr"], fast["weight_decay"]) == (0.02, 0.0)
+    assert names_of(network, fast) == {"head.score_fr.bias"}
+
+
+@pytest.mark.parametrize("key", ["fixed", "plain_biases", "rates"])
 def test_beginnings_of_no_layer_are_refused(key):
     network = nn.Sequential()
     network.add_module("conv1", nn.Conv2d(1, 1, 1))
     network.add_module("fc6", nn.Conv2d(1, 1, 1))
+    names = ("conv1", "conv2_")
+    wrong = recipe(**{key: dict.fromkeys(names, 2.0) if key == "rates" else names})
     with pytest.raises(ValueError, match="beginnings") as error:
-        parameter_groups(network, recipe(**{key: ("conv1", "conv2_")}))
+        parameter_groups(network, wrong)
     assert str(error.value) == (
         f"`recipe.{key}` must name layers by their beginnings (conv1, fc6); got 'conv2_'."
     )

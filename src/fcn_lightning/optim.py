@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -25,15 +26,18 @@ class Recipe:
         optimizer: "sgd" as Caffe's solver (with `momentum`), or "adamw".
         lr: The learning rate of the backbone's weights.
         lr_factor: What a later stage multiplies all rates by.
-        fast: Layers that learn at `fast_factor` times these rates, such as those that start anew.
-        fast_factor: See `fast`.
+        rates: By what the rate of some layers is multiplied, such as of those that start anew;
+            where two beginnings fit a layer, the longer one counts.
         fixed: Layers that do not learn: ("backbone",) is the papers' FCN-32s-fixed.
+        plain_biases: Layers whose biases learn as their weights do, as the reference's AlexNet; all
+            others' have twice the rate and no decay.
         momentum: SGD's; AdamW's first beta.
-        weight_decay: For weights; biases have none.
+        weight_decay: For weights, and for plain biases.
         schedule: "fixed" as in the papers; "linear" goes from the full rate to zero.
         warmup: Updates over which the rate rises to its full value.
         clip: The largest norm of an update's gradient; None leaves it alone.
-        order: Images drawn "with_replacement" as the reference does, or in "permutation"s.
+        order: Images drawn "with_replacement", in the order of the reference for the seed 1337,
+            or in "permutation"s.
         batch: Images of one update, over all processes and accumulation.
         per_pass: Images in one forward pass of one process; None for batch / processes.
         max_steps: Updates.
@@ -51,9 +55,9 @@ class Recipe:
     max_steps: Positive
     val_every: Positive
     lr_factor: Rate = 1.0
-    fast: tuple[str, ...] = ()
-    fast_factor: Rate = 1.0
+    rates: dict[str, Rate] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    plain_biases: tuple[str, ...] = ()
     schedule: Literal["fixed", "linear"] = "fixed"
     warmup: Annotated[int, Field(ge=0)] = 0
     clip: Rate | None = None
@@ -84,7 +88,7 @@ class Recipe:
 
 
 def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Weights and biases, slow and fast; biases at twice the rate and without decay.
+    """Parameters by rate and decay; biases at twice the rate and without decay but for plain ones.
 
     Fixed layers lose their gradient and are left out.
 
@@ -92,27 +96,32 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]
     Long et al. 2015, 4.3.
 
     Raises:
-        ValueError: A name in `fixed` or `fast` is the beginning of no layer's name, or nothing
-            is left to learn.
+        ValueError: A name in `fixed`, `rates` or `plain_biases` is the beginning of no layer's
+            name, or nothing is left to learn.
     """
     parameters = dict(network.named_parameters())
     fixed = _begin_with(recipe.fixed, list(parameters), "recipe.fixed")
-    fast = _begin_with(recipe.fast, list(parameters), "recipe.fast")
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    plain = _begin_with(recipe.plain_biases, list(parameters), "recipe.plain_biases")
+    factors = dict.fromkeys(parameters, 1.0)
+    for beginning in sorted(recipe.rates, key=len):
+        for name in _begin_with((beginning,), list(parameters), "recipe.rates"):
+            factors[name] = recipe.rates[beginning]
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
         parameter.requires_grad_(name not in fixed)
         if name not in fixed:
-            groups.setdefault((name in fast, name.endswith(".bias")), []).append(parameter)
+            free = name.endswith(".bias") and name not in plain
+            groups.setdefault((factors[name], free), []).append(parameter)
     if not groups:
         raise ValueError("`recipe.fixed` must leave a layer to learn; it names all of them.")
     lr = recipe.lr * recipe.lr_factor
     return [
         {
             "params": members,
-            "lr": lr * (recipe.fast_factor if is_fast else 1) * (2 if is_bias else 1),
-            "weight_decay": 0.0 if is_bias else recipe.weight_decay,
+            "lr": lr * factor * (2 if free else 1),
+            "weight_decay": 0.0 if free else recipe.weight_decay,
         }
-        for (is_fast, is_bias), members in groups.items()
+        for (factor, free), members in groups.items()
     ]
 
 

@@ -1,5 +1,5 @@
 from collections import Counter
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 import pytest
 
@@ -56,7 +56,16 @@ def test_with_replacement_draws_evenly_and_repeats():
     seen = Counter(indices("with_replacement", max_steps=1000))
     assert set(seen) == set(range(11))
     assert all(count == pytest.approx(8000 / 11, rel=0.15) for count in seen.values())
-    assert any(len(set(drawn("with_replacement", 11, 3, step, 8))) < 8 for step in range(3))
+    assert any(
+        len(set(islice(drawn("with_replacement", 11, 3, first), 8))) < 8 for first in range(3)
+    )
+
+
+def test_with_replacement_is_the_references_order():
+    """Python 2's random.seed(1337), random.randint(0, 8497), as it ran: measured there."""
+    first = [5249, 4531, 3108, 4978, 1408, 7005, 3260, 6710, 7832, 2614]
+    assert list(islice(drawn("with_replacement", 8498, 1337), 10)) == first
+    assert list(islice(drawn("with_replacement", 8498, 1337, first=4), 6)) == first[4:]
 
 
 def test_passes_cut_the_batch_in_order(order):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -28,16 +30,24 @@ class Draw:
     place: int
 
 
-def drawn(order: Order, num_images: int, seed: int, step: int, batch: int) -> list[int]:
-    """The images of one update: drawn independently, or the next ones of endless permutations."""
+def drawn(order: Order, num_images: int, seed: int, first: int = 0) -> Iterator[int]:
+    """The endless sequence of images from the `first` one on.
+
+    "with_replacement" draws as the reference does, by Python 2's `random.randint`, which it seeds
+    with 1337; "permutation" goes through all images again and again, each time shuffled.
+
+    Source: shelhamer/fcn.berkeleyvision.org voc_layers.py.
+    """
     if order == "with_replacement":
-        rng = np.random.default_rng(seed_of("images", seed, step))
-        return [int(i) for i in rng.integers(num_images, size=batch)]
-    positions = range(step * batch, (step + 1) * batch)
-    rounds = {p // num_images for p in positions}
-    rngs = {r: np.random.default_rng(seed_of("permutation", seed, r)) for r in rounds}
-    shuffled = {r: rng.permutation(num_images) for r, rng in rngs.items()}
-    return [int(shuffled[p // num_images][p % num_images]) for p in positions]
+        rng = random.Random(seed)
+        for position in count():
+            index = int(rng.random() * num_images)
+            if position >= first:
+                yield index
+    for position in count(first // num_images):
+        shuffle = np.random.default_rng(seed_of("permutation", seed, position))
+        done = max(0, first - position * num_images)
+        yield from shuffle.permutation(num_images)[done:].tolist()
 
 
 class TrainingOrder(Sampler[list[Draw]]):
@@ -70,9 +80,10 @@ class TrainingOrder(Sampler[list[Draw]]):
         return self.max_steps * self.batch // (self.per_pass * self.num_processes)
 
     def __iter__(self) -> Iterator[list[Draw]]:
+        first = self.first_step * self.batch
+        indices = drawn(self.order, self.num_images, self.seed, first)
         for step in range(self.first_step, self.max_steps):
-            indices = drawn(self.order, self.num_images, self.seed, step, self.batch)
-            draws = [Draw(index, step, place) for place, index in enumerate(indices)]
+            draws = [Draw(next(indices), step, place) for place in range(self.batch)]
             passes = [draws[i : i + self.per_pass] for i in range(0, self.batch, self.per_pass)]
             yield from passes[self.rank :: self.num_processes]
 
