@@ -63,3 +63,46 @@ VOC = LabelSet(
         "sheep", "sofa", "train", "tvmonitor",
     ),
 )  # fmt: skip
+
+PASCAL_CONTEXT = LabelSet(
+    "pascal_context",
+    (
+        "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
+        "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
+        "sheep", "sofa", "train", "tvmonitor", "bag", "bed", "bench", "book", "building",
+        "cabinet", "ceiling", "clothes", "computer", "cup", "door", "fence", "floor", "flower",
+        "food", "grass", "ground", "keyboard", "light", "mountain", "mouse", "curtain",
+        "platform", "sign", "plate", "road", "rock", "shelves", "sidewalk", "sky", "snow",
+        "bedcloth", "track", "tree", "truck", "wall", "water", "window", "wood",
+    ),
+)  # fmt: skip
+"""The 59 classes that are scored, after the background of all others, which is trained too."""
+
+NYUD = LabelSet(
+    "nyud",
+    (
+        "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window",
+        "bookshelf", "picture", "counter", "blinds", "desk", "shelves", "curtain", "dresser",
+        "pillow", "mirror", "floor mat", "clothes", "ceiling", "books", "refridgerator",
+        "television", "paper", "towel", "shower curtain", "box", "whiteboard", "person",
+        "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure",
+        "otherfurniture", "otherprop",
+    ),
+)  # fmt: skip
+
+SIFTFLOW = LabelSet(
+    "siftflow",
+    (
+        "awning", "balcony", "bird", "boat", "bridge", "building", "bus", "car", "cow",
+        "crosswalk", "desert", "door", "fence", "field", "grass", "moon", "mountain", "person",
+        "plant", "pole", "river", "road", "rock", "sand", "sea", "sidewalk", "sign", "sky",
+        "staircase", "streetlight", "sun", "tree", "window",
+    ),
+)  # fmt: skip
+"""Semantic classes; cow, desert and moon are absent from the test set."""
+
+SIFTFLOW_GEO = LabelSet("siftflow_geo", ("sky", "horizontal", "vertical"))
+"""Geometric classes of the same images."""
+
+LABEL_SETS = {labels.name: labels for labels in (VOC, PASCAL_CONTEXT, NYUD, SIFTFLOW, SIFTFLOW_GEO)}
+"""By name, as configs call them."""

@@ -17,6 +17,7 @@ from fcn_lightning.labels import LabelSet
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.metrics import Scores, SegmentationScores
 from fcn_lightning.models import Network
+from fcn_lightning.models.fcn import ScoreMaps
 from fcn_lightning.optim import Recipe
 
 
@@ -99,8 +100,13 @@ class SegmentationTask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["fcn_lightning"] = self.card
 
-    def _losses(self, group: Sample, score: Tensor) -> Tensor:
-        return softmax_loss(score, group["label"], self.recipe.loss)
+    def _losses(self, group: Sample, score: ScoreMaps) -> Tensor:
+        """The loss of each image; where there are several heads, the sum of theirs."""
+        if isinstance(score, Tensor):
+            return softmax_loss(score, group["label"], self.recipe.loss)
+        return torch.stack(
+            [softmax_loss(score[head], group["label"][head], self.recipe.loss) for head in score]
+        ).sum(0)
 
     def _score(self, batch: list[Sample]) -> Tensor:
         """Adds images of one size to the scores; returns what was predicted for them, (n, h, w)."""

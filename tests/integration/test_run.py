@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from fcn_lightning import weights
-from fcn_lightning.cli.compose import conf_dir, job, network
+from fcn_lightning.cli.compose import compose, conf_dir, job, network, run_folder
 from fcn_lightning.cli.evaluate import compare_runs, evaluate
 from fcn_lightning.cli.train import train
 from fcn_lightning.optim import parameter_groups
@@ -164,15 +164,14 @@ def test_compare_gives_the_difference_of_the_two_runs(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("path", sorted(conf_dir().glob("experiment/*.yaml")), ids=lambda p: p.stem)
 def test_every_experiment_is_named_as_its_file(path: Path) -> None:
-    start = ["data.root=x"] if path.stem.startswith("voc") else []
-    run = job([f"experiment={path.stem}", "init_from=null", *start])
-    assert run.settings.name == path.stem
-    assert run.folder.parts[-3] == path.stem
+    config = compose([f"experiment={path.stem}"])
+    assert config.name == path.stem
+    assert run_folder(config, "fcn8s").parts == ("runs", path.stem, "fcn8s", f"seed{config.seed}")
 
 
 @pytest.mark.parametrize("path", sorted(conf_dir().glob("data/*.yaml")), ids=lambda p: p.stem)
 def test_every_data_config_is_named_as_its_file(path: Path) -> None:
-    assert job([f"data={path.stem}", "data.root=x", "init_from=null"]).config.data.name == path.stem
+    assert compose([f"data={path.stem}"]).data.name == path.stem
 
 
 def test_the_papers_experiment_takes_a_step(tiny: Tiny, tiny_data: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from hydra import compose as hydra_compose
@@ -27,9 +27,9 @@ from fcn_lightning.models import build
 from fcn_lightning.optim import Recipe, parameter_groups
 
 NOT_IN_VARIANT = (
-    "seed", "trainer", "logger", "data.root", "data.voc_root",
-    "data.sbd_root", "data.download", "num_workers", "paths", "init_from", "classifier", "resume",
-    "overwrite", "debug", "hydra",
+    "seed", "trainer", "logger", "data.root", "data.voc_root", "data.sbd_root", "data.download",
+    "num_workers", "paths", "init_from", "classifier", "normalize", "resume", "overwrite", "debug",
+    "hydra",
 )  # fmt: skip
 """Keys, with all below them, that do not change what a run is."""
 
@@ -41,7 +41,8 @@ class Settings(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     seed: Annotated[int, Field(ge=0)]
-    normalize: str
+    normalize: str | dict[str, str]
+    fusion: Literal["early", "late"] | None
     image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
     init_from: str | None
@@ -60,7 +61,8 @@ class Job:
     augment: Augment
     variant: str
     folder: Path
-    init_from: Path | None
+    init_from: dict[str, Path]
+    """What it starts from; of each modality by its name, where there are several."""
 
 
 def conf_dir() -> Path:
@@ -99,16 +101,21 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
         ValueError: The same, from the part that uses it.
     """
     config = compose(overrides)
-    settings = Settings.model_validate({key: config[key] for key in Settings.model_fields})
+    if "_target_" not in config.data:
+        raise InputError(
+            f"`data` must be one that has a reader; {config.data.name} has none yet, so that "
+            f"experiment={config.name} can be composed but not trained."
+        )
+    settings = Settings.model_validate({key: _value(config[key]) for key in Settings.model_fields})
     suffix = variant_suffix(overrides)
     variant = head_name(overrides) + suffix
     config.recipe.fixed = [*config.recipe.fixed, *config.stage.fixed]
     recipe = instantiate(config.recipe, _convert_="all")
     augment = instantiate(config.augment, _convert_="all")
     with torch.device("meta"):
-        parameter_groups(network(config, num_classes=2), recipe)
+        parameter_groups(network(config, 2), recipe)
     start = starting_point(config, settings, suffix, coming)
-    config.init_from, config.classifier = str(start) if start else None, None
+    config.init_from, config.classifier = as_given(start), None
     if missing := OmegaConf.missing_keys(config):
         raise InputError(
             f"`{min(missing)}` must be given; add {min(missing)}=VALUE to the command."
@@ -117,16 +124,23 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
     return Job(config, settings, recipe, augment, variant, folder, start)
 
 
-def network(config: DictConfig, num_classes: int) -> Any:
-    """The network of a config."""
+def network(config: DictConfig, num_classes: int | Mapping[str, int]) -> Any:
+    """The network of a config, for so many classes (of each head, where there are several)."""
     backbone, head = plain(config.backbone), plain(config.head)
     return build(
         backbone=backbone,
         head=head,
         num_classes=num_classes,
-        normalize=config.normalize,
+        normalize=_value(config.normalize),
+        fusion=config.fusion,
         image_scale=config.image_scale,
     )
+
+
+def as_given(places: Mapping[str, Path]) -> str | dict[str, str] | None:
+    """Where a run starts, as plain values: a path, one for each modality, or None."""
+    given = {name: str(place) for name, place in places.items()}
+    return given.get("", given or None)
 
 
 def plain(node: DictConfig) -> dict[str, Any]:
@@ -165,16 +179,16 @@ def run_folder(config: DictConfig, variant: str) -> Path:
 
 def starting_point(
     config: DictConfig, settings: Settings, suffix: str, coming: Collection[Path]
-) -> Path | None:
+) -> dict[str, Path]:
     """What the run starts from; the stage before it unless told otherwise.
 
     The stage before is the run of the same overrides, or else the plain one of its name.
     """
     before = config.stage.before
     if settings.init_from != "default":
-        return Path(settings.init_from) if settings.init_from else None
+        return _places(settings.init_from)
     if before is None:
-        return None
+        return {}
     if before == "classifier":
         if OmegaConf.is_missing(config, "classifier"):
             raise InputError(
@@ -182,9 +196,9 @@ def starting_point(
                 " weights by classifier=FILE, any checkpoint by init_from=PATH, or nothing by "
                 "init_from=null."
             )
-        return Path(config.classifier) if config.classifier else None
+        return _places(_value(config.classifier))
     same = run_folder(config, before + suffix)
-    return same if same in coming or same.is_dir() else run_folder(config, before)
+    return {"": same if same in coming or same.is_dir() else run_folder(config, before)}
 
 
 def must_be_there(init_from: Path, config: DictConfig) -> None:
@@ -204,6 +218,17 @@ def must_be_there(init_from: Path, config: DictConfig) -> None:
         f"{init_from} must be a finished run, as the stage before this one; it is not. Make it "
         f"with: {command}"
     )
+
+
+def _places(given: str | dict[str, str] | None) -> dict[str, Path]:
+    if isinstance(given, dict):
+        return {name: Path(place) for name, place in given.items()}
+    return {"": Path(given)} if given else {}
+
+
+def _value(node: Any) -> Any:
+    """A value of a config, a node of several as a dictionary."""
+    return plain(node) if isinstance(node, DictConfig) else node
 
 
 def _compose(overrides: Iterable[str], *, with_hydra: bool = False) -> DictConfig:

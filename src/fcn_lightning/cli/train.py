@@ -25,10 +25,11 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from fcn_lightning import callbacks, weights
 from fcn_lightning.callbacks import MetricsFile, PerImage, Progress
-from fcn_lightning.cli.compose import Job, conf_dir, job, must_be_there, network
+from fcn_lightning.cli.compose import Job, as_given, conf_dir, job, must_be_there, network
 from fcn_lightning.cli.errors import InputError, reported
 from fcn_lightning.cli.folder import (
     by_class,
@@ -41,7 +42,7 @@ from fcn_lightning.cli.folder import (
 )
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
-from fcn_lightning.models import transplant
+from fcn_lightning.models.surgery import transplant, with_suffix
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
@@ -66,16 +67,19 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
         sys.stderr.write(f"{run.folder} is complete\n")
         record: dict[str, Any] = json.loads(done.read_text())
         return record
-    if run.init_from is not None:
-        must_be_there(run.init_from, run.config)
+    for place in run.init_from.values():
+        must_be_there(place, run.config)
     lightning.seed_everything(run.settings.seed, verbose=False)
     splits: Splits = instantiate(run.config.data, _convert_="all")
     if not len(splits.train):
         raise InputError(f"There must be images to train on; {describe(splits.lists)}.")
     net = network(run.config, len(splits.labels))
     started = None
-    if run.init_from is not None:
-        started = transplant(net, weights.read_weights(run.init_from, net))
+    if run.init_from:
+        source: dict[str, Tensor] = {}
+        for modality, place in run.init_from.items():
+            source |= with_suffix(weights.read_weights(place, net), modality)
+        started = transplant(net, source)
     _, accumulate = run.recipe.passes(num_processes(run.config))
     task = SegmentationTask(
         net,
@@ -89,7 +93,8 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     with opened(run):
         log.info("%s/%s, seed %d", run.settings.name, run.variant, run.settings.seed)
         log.info("in %s, %s", run.folder, describe(splits.lists))
-        log.info("starts from %s%s", run.init_from or "nothing", f": {started}" if started else "")
+        places = ", ".join(map(str, run.init_from.values())) or "nothing"
+        log.info("starts from %s%s", places, f": {started}" if started else "")
         trainer, progress = fit_and_test(run, task, splits, accumulate, group)
         values, scores = task.results["test"]
         record = {
@@ -107,7 +112,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
             "average_over": list(splits.average_over),
             "best_val": progress.best,
             "lists": splits.lists,
-            "init_from": str(run.init_from) if run.init_from else None,
+            "init_from": as_given(run.init_from),
             "precision": str(run.config.trainer.precision),
             "num_processes": trainer.world_size,
             "seconds": round(time.monotonic() - start, 1),
@@ -240,8 +245,9 @@ def check(overrides: Sequence[str], *, sweep: bool) -> None:
         run.recipe.passes(num_processes(run.config))
         refuse_existing(run)
         must_be_writable(run.folder)
-        if run.init_from is not None and run.init_from not in made:
-            must_be_there(run.init_from, run.config)
+        for place in run.init_from.values():
+            if place not in made:
+                must_be_there(place, run.config)
         made.add(run.folder)
 
 

@@ -22,12 +22,12 @@ Description = dict[str, Any]
 Images = Num[Tensor, "n c h w"] | Mapping[str, Num[Tensor, "n _ h w"]]
 """Images of one size; or of each modality, where a network takes several."""
 
-Scores = Float[Tensor, "n classes h w"] | dict[str, Float[Tensor, "n _ h w"]]
-"""Scores for every pixel; or those of each head, where a network has several."""
+ScoreMaps = Float[Tensor, "n classes h w"] | dict[str, Float[Tensor, "n _ h w"]]
+"""ScoreMaps for every pixel; or those of each head, where a network has several."""
 
 
 class FCN(nn.Module):
-    """Scores for every pixel of an image of any size."""
+    """ScoreMaps for every pixel of an image of any size."""
 
     description: Description
 
@@ -39,7 +39,7 @@ class FCN(nn.Module):
         Args:
             normalize: From images to what the backbone takes: Normalize, or EarlyFusion.
             backbone: Endpoints from a normalized image.
-            head: Scores from endpoints: SkipHead, or several as Heads.
+            head: ScoreMaps from endpoints: SkipHead, or several as Heads.
             image_scale: The backbone sees the image scaled by this factor; scores are of the
                 image's own size at any. The papers' networks have 1.
 
@@ -54,8 +54,8 @@ class FCN(nn.Module):
         self.head = head
         self.image_scale = image_scale
 
-    def forward(self, image: Images) -> Scores:
-        """Scores of RGB images, (n, 3, h, w) 0..255, from 1 x 1 up: (n, classes, h, w).
+    def forward(self, image: Images) -> ScoreMaps:
+        """ScoreMaps of RGB images, (n, 3, h, w) 0..255, from 1 x 1 up: (n, classes, h, w).
 
         Where there are several modalities, `image` has a tensor for each; where there are several
         heads, each has its scores. An image that is too small for the backbone is padded below and
@@ -64,7 +64,7 @@ class FCN(nn.Module):
         x: Tensor = self.normalize(image)
         h, w = x.shape[2:]
         if self.image_scale == 1:
-            scores: Scores = self.head(self._endpoints(x), (h, w))
+            scores: ScoreMaps = self.head(self._endpoints(x), (h, w))
             return scores
         seen = (max(1, round(h * self.image_scale)), max(1, round(w * self.image_scale)))
         x = F.interpolate(x, seen, mode="bilinear", antialias=True)

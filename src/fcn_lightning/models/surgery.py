@@ -63,15 +63,19 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
     """Copies the parameters of `source` into those of `target` that have their names.
 
     A layer is found by its own name, wherever it stands (`backbone.fc6.weight` and `fc6.weight`
-    are the same). A fully connected layer's matrix becomes the convolution of the same name.
+    are the same). A fully connected layer's matrix becomes the convolution of the same name, and
+    `conv1_1` becomes the `conv1_1_bgrd` of a network that sees depth too: the filter for depth is
+    the mean of those for the three colours.
 
-    Source: shelhamer/fcn.berkeleyvision.org surgery.py, `transplant`.
+    Source: shelhamer/fcn.berkeleyvision.org surgery.py, `transplant`; nyud-fcn32s-color-d/solve.py.
 
     Raises:
         ValueError: A parameter of the same name has another size, or is not finite, or no name
             is shared at all. Then nothing has been copied.
     """
     values = {_short(name): value for name, value in source.items()}
+    if any(_short(name) == "conv1_1_bgrd.weight" for name, _ in target.named_parameters()):
+        values = _with_depth(values)
     report = Transplant()
     copies: list[tuple[nn.Parameter, Tensor]] = []
     for name, parameter in target.named_parameters():
@@ -103,6 +107,22 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
         for parameter, value in copies:
             parameter.copy_(value)
     return report
+
+
+def with_suffix(source: Mapping[str, Tensor], suffix: str) -> dict[str, Tensor]:
+    """Weights under their layers' own names with a suffix: `backbone.fc6.bias` -> `fc6hha.bias`."""
+    split = {name: _short(name).rpartition(".") for name in source}
+    return {f"{layer}{suffix}.{kind}": source[name] for name, (layer, _, kind) in split.items()}
+
+
+def _with_depth(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    first = values.get("conv1_1.weight")
+    if first is None:
+        return values
+    widened = {"weight": torch.cat([first, first.mean(1, keepdim=True)], dim=1)}
+    widened["bias"] = values["conv1_1.bias"]
+    kept = {name: value for name, value in values.items() if not name.startswith("conv1_1.")}
+    return {f"conv1_1_bgrd.{kind}": value for kind, value in widened.items()} | kept
 
 
 def _as_convolution(name: str, matrix: Tensor, parameter: nn.Parameter) -> Tensor:
