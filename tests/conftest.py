@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from fcn_lightning.models import FCN, Classifier, build
+from fcn_lightning.models import Network, build
 
 NARROW = {
     "vgg16": {"name": "vgg16", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
@@ -59,20 +59,24 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def narrow() -> Callable[..., FCN | Classifier]:
+def narrow() -> Callable[..., Network]:
     """Builds a network of few channels whose layers, the scoring ones too, are drawn at random."""
 
     def make(
         skips: tuple[str, ...] = (),
         backbone: str = "vgg16",
-        num_classes: int = 21,
+        num_classes: int | dict[str, int] = 21,
         head: dict[str, object] | None = None,
+        normalize: str | dict[str, str] = "caffe",
+        fusion: str | None = None,
         **arguments: object,
-    ) -> FCN | Classifier:
+    ) -> Network:
         network = build(
             backbone={**NARROW[backbone], **arguments},
             head=head or {"name": "skip", "skips": skips},
             num_classes=num_classes,
+            normalize=normalize,
+            fusion=fusion,
         )
         for name, parameter in network.named_parameters():
             if "score" in name and "upscore" not in name:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fcn_lightning.models.backbones import BACKBONES, alexnet, vgg16
+from fcn_lightning.models.backbones import BACKBONES, alexnet, caffenet, vgg16
 from fcn_lightning.models.normalize import NORMALIZATIONS, Normalize
 
 NARROW = {"widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)}
@@ -28,10 +28,11 @@ def test_vgg16_maps_have_caffes_sizes(side):
     assert tuple(maps[name].shape[3] for name in names) == SIZES[97]
 
 
+@pytest.mark.parametrize("backbone", [alexnet, caffenet])
 @pytest.mark.parametrize("side", SIZES)
-def test_alexnet_fc7_has_caffes_size(side):
+def test_alexnet_fc7_has_caffes_size(backbone, side):
     with torch.device("meta"):
-        maps = alexnet(**NARROW)(torch.zeros(1, 3, side, 97))
+        maps = backbone(**NARROW)(torch.zeros(1, 3, side, 97))
     assert maps["fc7"].shape[2:] == (SIZES[side][3], SIZES[97][3])
 
 
@@ -121,6 +122,18 @@ def test_vgg16_refuses(arguments, message):
     with pytest.raises(ValueError, match=r".") as error:
         vgg16(**arguments)
     assert str(error.value) == message
+
+
+def test_caffenet_shares_its_channels_between_two_groups():
+    shapes = {n: tuple(p.shape) for n, p in caffenet().named_parameters() if n.endswith("weight")}
+    assert shapes["conv2.weight"] == (256, 48, 5, 5)
+    assert shapes["conv4.weight"] == (384, 192, 3, 3)
+    assert shapes["conv5.weight"] == (256, 192, 3, 3)
+    with pytest.raises(ValueError, match="even") as error:
+        caffenet(widths=(6, 15, 24, 24, 16))
+    assert str(error.value) == (
+        "caffenet must have even `widths`, which two groups share; got [6, 15, 24, 24, 16]."
+    )
 
 
 def test_alexnet_refuses():
