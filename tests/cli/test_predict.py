@@ -1,0 +1,126 @@
+"""`fcn predict`: palette PNGs of the same names and sizes, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from fcn_lightning.cli.fcn import app
+from fcn_lightning.models import Network
+
+SIZES = {"a.jpg": (37, 52), "b.png": (1, 9)}
+
+
+def predict(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["predict", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def checkpoint(narrow: Callable[..., Network], tmp_path: Path) -> Path:
+    return saved(narrow(("pool4",)), tmp_path / "net.ckpt")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    rng, paths = np.random.default_rng(0), []
+    for name, (h, w) in SIZES.items():
+        paths.append(tmp_path / name)
+        Image.fromarray(rng.integers(0, 256, (h, w, 3), dtype=np.uint8)).save(paths[-1])
+    return paths
+
+
+def saved(network: Network, path: Path) -> Path:
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    card = {"format": 1, "network": network.description}
+    torch.save({"fcn_lightning": card, "state_dict": state}, path)
+    return path
+
+
+def test_label_maps_have_the_images_names_and_sizes(
+    checkpoint: Path, images: list[Path], tmp_path: Path, narrow: Callable[..., Network]
+) -> None:
+    out = tmp_path / "new" / "masks"
+    status, stdout, _ = predict(checkpoint, *images, "--out", out)
+    assert (status, stdout) == (0, f"2 of 2 images labelled, in {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    network = narrow(("pool4",))
+    network.load_state_dict(torch.load(checkpoint)["state_dict"], strict=False)
+    for path, size in zip(images, SIZES.values(), strict=True):
+        with Image.open(out / f"{path.stem}.png") as label:
+            assert label.mode == "P"
+            assert label.getpalette()[3:6] == [128, 0, 0]
+            assert np.array(label).shape == size
+
+
+def test_each_head_has_a_file(
+    narrow: Callable[..., Network], images: list[Path], tmp_path: Path
+) -> None:
+    checkpoint = saved(narrow(num_classes={"sem": 33, "geo": 3}), tmp_path / "net.ckpt")
+    assert predict(checkpoint, images[0], "--out", tmp_path / "out")[0] == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a_geo.png", "a_sem.png"]
+
+
+def test_a_broken_image_is_named_and_the_others_are_labelled(
+    checkpoint: Path, images: list[Path], tmp_path: Path
+) -> None:
+    images[0].write_bytes(images[0].read_bytes()[:200])
+    status, stdout, stderr = predict(checkpoint, *images, "--out", tmp_path / "out")
+    assert status == 1
+    assert f"{images[0]} must be a whole image; it cannot be read:" in stderr
+    assert stdout == f"1 of 2 images labelled, in {tmp_path / 'out'}\n"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_what_is_there_is_kept_unless_told_otherwise(
+    checkpoint: Path, images: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").write_text("mine")
+    status, _, stderr = predict(checkpoint, *images, "--out", out)
+    assert (status, stderr) == (
+        2, f"{out / 'a.png'} must not be there yet; it is. Replace it by --overwrite.\n"
+    )  # fmt: skip
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+    assert predict(checkpoint, *images, "--out", out, "--overwrite")[0] == 0
+    with Image.open(out / "a.png") as label:
+        assert label.size == (52, 37)
+
+
+def test_an_image_is_never_overwritten(
+    checkpoint: Path, images: list[Path], tmp_path: Path
+) -> None:
+    status, _, stderr = predict(checkpoint, *images, "--out", tmp_path, "--overwrite")
+    assert (status, stderr) == (
+        2,
+        f"--out must be another folder than that of {images[1]}, which would be overwritten.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["missing.jpg"], "{0} must be an image file; there is no such file."),
+        (
+            ["a.jpg", "other/a.png"],
+            "Images must have names of their own; {0} and {1} would both be written to a.png. "
+            "Label them into two folders.",
+        ),
+    ],
+)
+def test_names_are_checked_before_the_work(
+    checkpoint: Path, images: list[Path], tmp_path: Path, names: list[str], message: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    Image.new("RGB", (3, 3)).save(tmp_path / "other" / "a.png")
+    paths = [tmp_path / name for name in names]
+    status, _, stderr = predict(checkpoint, *paths, "--out", tmp_path / "out")
+    assert (status, stderr) == (2, message.format(*paths) + "\n")
+    assert not (tmp_path / "out").exists()
