@@ -1,11 +1,12 @@
 PYTHON ?= python3.11
 SEEDS ?= 0
 DATA ?= shapes
+GOLDEN ?= tests/golden
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install table2 test lint format clean
+.PHONY: help install table2 fidelity test lint format clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 table2: $(INSTALLED) ## Train and print Table 2 on the embedded data (SEEDS=0,1,2 for three; FORCE=1 again)
 	$(VENV)/bin/fcn table run table2 --data $(DATA) --seeds $(SEEDS) $(if $(FORCE),--force)
+
+fidelity: $(INSTALLED) ## The reference's own values beside ours (GOLDEN=FOLDER for others than tests/golden)
+	$(VENV)/bin/fcn fidelity $(GOLDEN)
 
 test: $(INSTALLED) ## The tests: a few minutes, no network
 	$(VENV)/bin/python -m pytest

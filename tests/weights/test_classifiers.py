@@ -63,7 +63,7 @@ def test_torchvisions_names_and_shapes_fit(backbone):
 
 @pytest.mark.parametrize("backbone", NUMBERS)
 def test_a_file_of_torchvisions_starts_the_network(narrow, tmp_path, backbone):
-    network = narrow(backbone=backbone)
+    network = narrow(backbone=backbone, normalize="torchvision")
     state = fake(backbone, network)
     torch.save(state, tmp_path / "weights.pth")
     report = transplant(network, read_weights(tmp_path / "weights.pth", network))
@@ -144,9 +144,24 @@ def test_weights_of_another_size_are_refused(narrow):
 @pytest.mark.parametrize("backbone", NUMBERS)
 def test_imagenets_weights_are_read(shared, backbone):
     network = build(
-        backbone={"name": backbone, "fc_widths": (8, 8)}, head={"name": "skip"}, num_classes=2
+        backbone={"name": backbone, "fc_widths": (8, 8)},
+        head={"name": "skip"},
+        num_classes=2,
+        normalize="torchvision",
     )
     path = shared / "weights" / f"{backbone}_imagenet_features_fp16.pth"
     report = transplant(network, read_weights(path, network))
     assert len(report.copied) == 2 * len(NUMBERS[backbone][0])
     assert not report.left_out
+
+
+def test_weights_of_otherwise_normalized_images_are_refused(narrow, tmp_path):
+    network = narrow()
+    path = tmp_path / "weights.pth"
+    torch.save(fake("vgg16", network), path)
+    with pytest.raises(ValueError, match="normalized") as error:
+        read_weights(path, network)
+    assert str(error.value) == (
+        f"{path} must be of a network whose images are normalized as this one's, by 'caffe'; its "
+        "were by 'torchvision'. Add normalize=torchvision."
+    )

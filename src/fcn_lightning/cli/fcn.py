@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from fcn_lightning.cli import tables
+from fcn_lightning.cli import fidelity, predict, tables, weights
 from fcn_lightning.cli.errors import InputError, reported, sentence
 
 app = typer.Typer(
@@ -24,6 +24,10 @@ app = typer.Typer(
 app.add_typer(tables.app, name="table")
 data_app = typer.Typer(help="The data on disk.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.command("predict")(predict.predict)
+app.command("import")(weights.import_weights)
+app.command("export")(weights.export_weights)
+app.command("fidelity")(fidelity.fidelity)
 
 Debug = Annotated[bool, typer.Option(help="Full tracebacks.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]

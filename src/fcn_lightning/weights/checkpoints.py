@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fcn_lightning.models import Network, build
+from fcn_lightning.models.normalize import NORMALIZATIONS
 from fcn_lightning.weights.classifiers import from_torchvision
 
 PREFIX = "network."
@@ -26,10 +27,17 @@ class Checkpoint:
     step: int
 
     def network(self) -> Network:
-        """The network as it was saved."""
+        """The network as it was saved; an imported classifier scores zero.
+
+        Raises:
+            ValueError: The weights are not those of the network that the card describes.
+        """
         network = build(**self.card["network"])
+        weights = dict(self.weights)
+        if self.card.get("unscored"):
+            weights = {n: p for n, p in network.state_dict().items() if _scores(n)} | weights
         try:
-            network.load_state_dict(dict(self.weights))
+            network.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(
                 f"{self.path} must hold the weights of the network that it describes; "
@@ -58,7 +66,7 @@ def read_checkpoint(place: Path) -> Checkpoint:
         ValueError: The file is no checkpoint of ours, or of a later format.
     """
     path = find(place)
-    content = _load(path)
+    content = load(path)
     if "fcn_lightning" not in content:
         raise ValueError(
             f"{path} must be a checkpoint of fcn-train; it holds no description of a network."
@@ -87,20 +95,46 @@ def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file holds no weights, or those of another architecture.
+        ValueError: The file holds no weights, or those of another architecture or of images that
+            are normalized otherwise.
     """
     path = find(place)
-    content = _load(path)
+    content = load(path)
     if "fcn_lightning" in content:
-        return read_checkpoint(path).weights
+        checkpoint = read_checkpoint(path)
+        _check_normalization(path, checkpoint.card["network"]["normalize"], network)
+        return checkpoint.weights
     if not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
     if any(name.startswith("features.") for name in content):
+        _check_normalization(path, "torchvision", network)
         return from_torchvision(content, network)
     return content
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def _check_normalization(path: Path, theirs: object, network: Network) -> None:
+    """Means may differ, as those of the reference's data sets do; the scale of values may not."""
+    ours = network.description["normalize"]
+    if not isinstance(ours, str) or not isinstance(theirs, str):
+        return
+    if NORMALIZATIONS[ours].scale != NORMALIZATIONS[theirs].scale:
+        raise ValueError(
+            f"{path} must be of a network whose images are normalized as this one's, by '{ours}'; "
+            f"its were by '{theirs}'. Add normalize={theirs}."
+        )
+
+
+def _scores(name: str) -> bool:
+    return name.split(".")[-2].startswith("score_")
+
+
+def load(path: Path) -> Mapping[str, Any]:
+    """Plain values and tensors of a file of torch's.
+
+    Raises:
+        OSError: It is not there.
+        ValueError: The file is none, or holds objects of other kinds.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file of something else makes torch raise

@@ -1,0 +1,1 @@
+"""Caffe's files in and out, without Caffe."""

@@ -1,0 +1,90 @@
+"""A network's modules as the layers of Caffe's deploy form, under the reference's names.
+
+Source: shelhamer/fcn.berkeleyvision.org net.py of each network and voc-fcn8s/deploy.prototxt.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from fcn_lightning.models import FCN, LateFusion, Network
+from fcn_lightning.models.backbones import Chain
+from fcn_lightning.models.fusion import EarlyFusion
+from fcn_lightning.models.normalize import Normalize
+from fcn_lightning.weights.caffe import heads
+from fcn_lightning.weights.caffe.layers import Deploy, add_concat, add_module
+from fcn_lightning.weights.caffe.sizes import check_crops
+
+PERIOD = 32
+"""Sizes of maps repeat, but for what is added, after as many pixels as the largest stride has."""
+
+
+def deploy(network: Network, size: tuple[int, int]) -> Deploy:
+    """The layers of a network over normalized images of `size` (h, w), one at a time.
+
+    Raises:
+        ValueError: Caffe has no such network: its images are scaled, or it is a classifier with
+            fully connected layers, or a pooling layer rounds down.
+    """
+    net = Deploy()
+    if isinstance(network, LateFusion):
+        _late_fusion(net, network, size)
+    elif not isinstance(network, FCN):
+        raise ValueError(
+            "Caffe's export must be of a fully convolutional network; this is a classifier. Export "
+            "the FCN that starts from it."
+        )
+    elif network.image_scale != 1:
+        raise ValueError(
+            "Caffe's export must be of a network with `image_scale` 1, since Caffe does not scale "
+            f"images so; this one has {network.image_scale}."
+        )
+    else:
+        _fcn(net, network, size)
+    check_crops((layer for layer, _ in net.layers), range(size[0], size[0] + PERIOD))
+    return net
+
+
+def _fcn(net: Deploy, network: FCN, size: tuple[int, int]) -> None:
+    data = _input(net, network.normalize, size)
+    maps = _trunk(net, network.backbone, data)
+    for head in heads.each(network.head):
+        heads.add_upscored(net, head, heads.add_fused(net, head, maps), data)
+
+
+def _late_fusion(net: Deploy, network: LateFusion, size: tuple[int, int]) -> None:
+    inputs, scores, last = [], [], []
+    for modality, branch in network.branches.items():
+        assert isinstance(branch, FCN)
+        inputs.append(_one_input(net, modality, branch.normalize, size))
+        maps = _trunk(net, branch.backbone, inputs[-1])
+        for head in heads.each(branch.head):
+            scores.append(heads.add_fused(net, head, maps))
+            last.append(head)
+    share = {"operation": "SUM", "coeff": [1 / len(scores)] * len(scores)}
+    fused = net.add("Eltwise", "score_fused", scores, eltwise_param=share)
+    heads.add_upscored(net, last[0], fused, inputs[0], suffix="")
+
+
+def _input(net: Deploy, normalize: nn.Module, size: tuple[int, int]) -> str:
+    if not isinstance(normalize, EarlyFusion):
+        return _one_input(net, "data", normalize, size)
+    inputs = [_one_input(net, name, part, size) for name, part in normalize.modalities.items()]
+    return add_concat(net, "data", inputs)
+
+
+def _one_input(net: Deploy, name: str, normalize: nn.Module, size: tuple[int, int]) -> str:
+    assert isinstance(normalize, Normalize)
+    shape = {"dim": [1, normalize.channels, *size]}
+    return net.add("Input", name, input_param={"shape": [shape]})
+
+
+def _trunk(net: Deploy, chain: Chain, data: str) -> dict[str, str]:
+    """The backbone's layers; returns the name of each endpoint's map."""
+    maps, top = {}, data
+    *pools, last = chain.endpoints
+    for name, layer in chain.named_children():
+        top = add_module(net, layer, name, top)
+        if isinstance(layer, nn.MaxPool2d):
+            maps[next(pool for pool in pools if name.startswith(pool))] = top
+    return maps | {last: top}

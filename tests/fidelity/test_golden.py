@@ -1,0 +1,46 @@
+"""The reference's own values, and the project's by an independent NumPy Caffe, beside ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fcn_lightning.cli.fcn import app
+from fcn_lightning.fidelity import Case, cases_in, check_case, check_folder
+
+CASES = cases_in(Path(__file__).parents[1] / "golden")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path.name)
+def test_own(case: Case) -> None:
+    rows = check_case(case, CASES)
+    assert rows or case.kind == "train_sequence.npz"
+    assert not [row for row in rows if not row.ok]
+
+
+def test_reference(shared: Path) -> None:
+    rows = check_folder(shared / "golden")
+    assert not [row for row in rows if not row.ok]
+    names = {path.name for path in (shared / "golden").glob("*_*_*")}
+    models = {re.sub(r"^(train|forward|stats|weights|extra)_|_.*", "", name) for name in names}
+    assert models <= {row.network.split()[0] for row in rows}
+
+
+def test_the_table(folder: Callable[..., Path]) -> None:
+    names = ("train_voc-fcn32s_ref.npz", "weights_voc-fcn32s_narrow.npz", "train_sequence.npz")
+    done = CliRunner().invoke(app, ["fidelity", str(folder(*names)), "--markdown"])
+    lines = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert lines[0][1:3] == ["network", "what was compared"]
+    assert {line[-2] for line in lines[2:]} == {"ok"}
+    assert [line[2] for line in lines[2:]] == [
+        "10 updates' losses, relative",
+        "32 first gradients, of a layer's largest",
+        "32 final weights, of a layer's largest",
+        "2 changes, of a layer's largest; 30 not distinguishable",
+        "32 weights and biases in their places",
+    ]

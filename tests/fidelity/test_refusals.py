@@ -1,0 +1,182 @@
+"""What a folder that is not as the README says gets: status 2 and one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Folder = Callable[..., Path]
+Fidelity = Callable[[Path], tuple[int, Any]]
+Change = Callable[[dict[str, Any]], object]
+
+FORWARD = "forward_voc-fcn32s_narrow_33x45.npz"
+WEIGHTS = "weights_voc-fcn32s_narrow.npz"
+TRAIN = "train_voc-fcn32s_dropout.npz"
+SEQUENCE = "train_sequence.npz"
+STATS = "stats_voc-fcn16s_narrow.json"
+
+
+@pytest.fixture
+def sentence(folder: Folder, fidelity: Fidelity) -> Callable[..., str]:
+    """The one sentence that a folder of these files gets, after a change to the first one."""
+
+    def refused(*names: str, change: Change | None = None) -> str:
+        place = folder(*names)
+        if change is not None:
+            with np.load(place / names[0]) as archive:
+                values = dict(archive)
+            change(values)
+            np.savez(place / names[0], **values)
+        status, said = fidelity(place)
+        assert status == 2
+        assert len(said.splitlines()) == 1
+        return str(said).strip()
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.txt",
+        "gradients_voc-fcn32s_narrow.npz",
+        "forward_voc-fcn32s_narrow_33x45.json",
+        "forward_voc-fcn32s_33x45.npz",
+        "weights_voc-fcn32s_narrow_33x45.npz",
+        "score.npz",
+    ],
+)
+def test_an_unknown_kind(name: str, folder: Folder, sentence: Callable[..., str]) -> None:
+    (folder() / name).touch()
+    said = sentence()
+    assert said.startswith("A file of golden values must be named KIND_MODEL_narrow[_TAG][_HxW]")
+    assert f"; got `{name}`" in said
+    assert said.endswith("Rename it, or take it out of the folder.")
+
+
+def test_an_unknown_model(folder: Folder, sentence: Callable[..., str]) -> None:
+    (folder() / "weights_voc-fcn64s_narrow.npz").touch()
+    said = sentence()
+    assert said.startswith(
+        "`weights_voc-fcn64s_narrow.npz` must be of one of the models voc-fcn32s"
+    )
+    assert said.endswith("; got `voc-fcn64s`. Name it as the reference's folder is named.")
+
+
+def test_a_missing_key(sentence: Callable[..., str]) -> None:
+    assert sentence(FORWARD, WEIGHTS, change=lambda values: values.pop("loss")) == (
+        f"`{FORWARD}` must hold image_rgb, label, argmax, loss, loss_float64_from_score; it lacks "
+        "loss. Make it as the README of the golden files says."
+    )
+
+
+def test_no_score(sentence: Callable[..., str]) -> None:
+    assert sentence(FORWARD, WEIGHTS, change=lambda values: values.pop("score")) == (
+        f"`{FORWARD}` must hold `score` or `score_strideN`; got neither. Make it as the README of "
+        "the golden files says."
+    )
+
+
+def test_an_unknown_key(sentence: Callable[..., str]) -> None:
+    said = sentence(FORWARD, WEIGHTS, change=lambda values: values.update(scores=np.zeros(1)))
+    assert said == (
+        f"`{FORWARD}` must hold image_rgb, label, argmax, loss, loss_float64_from_score, score, "
+        "score_strideN, blob_NAME and no other keys; got `scores`. Make it as the README of the "
+        "golden files says."
+    )
+
+
+def test_an_unknown_blob(sentence: Callable[..., str]) -> None:
+    said = sentence(FORWARD, WEIGHTS, change=lambda values: values.update(blob_pool6=np.zeros(1)))
+    assert said.startswith(f"`{FORWARD}` must hold blobs of its network (data, conv1_1, ")
+    assert "; got blob_pool6." in said
+
+
+def test_another_size_than_its_name_says(sentence: Callable[..., str]) -> None:
+    def cut(values: dict[str, Any]) -> None:
+        values["image_rgb"] = values["image_rgb"][:-1]
+
+    assert f"`{FORWARD}` must hold `image_rgb` of the size in its name; got 32 x 45." in sentence(
+        FORWARD, WEIGHTS, change=cut
+    )
+
+
+@pytest.mark.parametrize("name", [FORWARD, STATS, TRAIN])
+def test_missing_weights(name: str, sentence: Callable[..., str]) -> None:
+    weights = f"weights_{name.split('_')[1]}_narrow.npz"
+    assert sentence(name, SEQUENCE) == (
+        f"`{name}` must have `{weights}` beside it; its folder has none. Copy it there too."
+    )
+
+
+def test_a_missing_sequence(sentence: Callable[..., str]) -> None:
+    assert f"`{TRAIN}` must have `{SEQUENCE}` beside it" in sentence(TRAIN, WEIGHTS)
+
+
+def test_weights_of_another_network(folder: Folder, sentence: Callable[..., str]) -> None:
+    (folder(WEIGHTS) / WEIGHTS).rename(folder() / "weights_voc-fcn16s_narrow.npz")
+    assert sentence() == (
+        "`weights_voc-fcn16s_narrow.npz` must hold the layers of voc-fcn16s; it lacks "
+        "score_pool4.weight, score_pool4.bias, and holds none beside. Name it after its own "
+        "network, or make it as the README says."
+    )
+
+
+def test_a_weight_too_many(sentence: Callable[..., str]) -> None:
+    change: Change = lambda values: values.update({"fc8.bias": np.zeros(3, np.float32)})  # noqa: E731
+    assert "it lacks none, and holds fc8.bias beside." in sentence(WEIGHTS, change=change)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, STATS, "palette21.npy"])
+def test_a_file_that_is_cut_off(name: str, folder: Folder, sentence: Callable[..., str]) -> None:
+    path = folder(name, "weights_voc-fcn16s_narrow.npz") / name
+    path.write_bytes(path.read_bytes()[:-40])
+    said = sentence()
+    assert said.startswith(f"`{name}` must be a whole {path.suffix} file; reading it ends with: ")
+    assert said.endswith("Copy or make it anew.")
+
+
+def test_an_empty_folder(folder: Folder, sentence: Callable[..., str]) -> None:
+    (folder() / "README.md").touch()
+    (folder() / "make.py").touch()
+    said = sentence()
+    assert said.startswith("A folder of golden values must hold at least one; ")
+
+
+def test_no_folder(fidelity: Fidelity, tmp_path: Path) -> None:
+    status, said = fidelity(tmp_path / "gone")
+    assert (status, said.strip()) == (
+        2,
+        f"The golden values must be in a folder; `{tmp_path / 'gone'}` is none. Name the folder "
+        "that holds them.",
+    )
+
+
+def test_a_value_of_the_solver_that_is_not_known(sentence: Callable[..., str]) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["meta"] = np.array(json.dumps({**json.loads(str(values["meta"])), "clip": 3}))
+
+    said = sentence(TRAIN, WEIGHTS, SEQUENCE, change=change)
+    assert said.startswith(f"`{TRAIN}` must hold the solver's values in `meta` (`clip`: unexpected")
+    assert "; got 3." in said
+
+
+def test_a_missing_mask(sentence: Callable[..., str]) -> None:
+    said = sentence(TRAIN, WEIGHTS, SEQUENCE, change=lambda values: values.pop("mask3/fc7"))
+    assert "for each pass with dropout, and no other; got mask3/fc7 missing." in said
+
+
+def test_a_missing_final_weight(sentence: Callable[..., str]) -> None:
+    said = sentence(TRAIN, WEIGHTS, SEQUENCE, change=lambda values: values.pop("final/fc6.bias"))
+    assert "must hold final/LAYER of each layer that learns; got none of fc6.bias." in said
+
+
+def test_a_caffemodel_that_is_cut_off(folder: Folder, sentence: Callable[..., str]) -> None:
+    path = folder(WEIGHTS) / "voc-fcn32s_narrow.caffemodel.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00")
+    assert sentence().startswith(f"`{path.name}` must be a whole .gz file; reading it ends with: ")
