@@ -2,7 +2,8 @@ import json
 import subprocess
 import sys
 
-ROOMS = ["labels", "models", "data", "losses", "metrics", "optim", "visualize", "weights"]
+ROOMS = ["labels", "models", "data", "losses", "metrics", "optim", "visualize", "weights",
+         "inference", "fidelity"]  # fmt: skip
 
 PROGRAM = """
 import importlib, json, sys

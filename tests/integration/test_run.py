@@ -79,8 +79,8 @@ def test_the_stages_start_from_one_another(tiny: Tiny) -> None:
     start = str(classifier.folder)
     first = job(tiny("experiment=shapes", "head=fcn32s", classifier=start))
     second = job(tiny("experiment=shapes", "head=fcn16s", classifier=start), [first.folder])
-    assert first.init_from == classifier.folder
-    assert second.init_from == first.folder
+    assert first.init_from == {"": classifier.folder}
+    assert second.init_from == {"": first.folder}
 
     train(first)
     train(second)

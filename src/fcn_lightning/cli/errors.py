@@ -8,21 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra.errors import HydraException, InstantiationException
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
-
-INPUT_ERRORS = (
-    ValueError,
-    OSError,
-    HydraException,
-    OmegaConfBaseException,
-    MisconfigurationException,
-)
 
 
 class InputError(ValueError):
     """What the user gave does not fit; the text says what must hold, what came and what to do."""
+
+
+def is_of_input(error: BaseException) -> bool:
+    """Whether the user's input is to blame for an error."""
+    if isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException):
+        return True
+    # Lightning, which takes seconds to import, is only asked where it may have raised.
+    return type(error).__name__ == "MisconfigurationException"
 
 
 def sentence(error: BaseException) -> str:
@@ -49,7 +48,9 @@ def reported(debug: bool) -> Iterator[None]:
     """Ends the program with status 2 and one sentence where the input is to blame."""
     try:
         yield
-    except INPUT_ERRORS as error:
+    except Exception as error:
+        if not is_of_input(error):
+            raise
         if debug:
             traceback.print_exc()
         sys.stderr.write(f"{sentence(error)}\n")

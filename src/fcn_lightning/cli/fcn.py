@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from fcn_lightning.cli import fidelity, predict, tables, weights
+from fcn_lightning.cli import predict, tables, weights
 from fcn_lightning.cli.errors import InputError, reported, sentence
 
 app = typer.Typer(
@@ -27,7 +27,6 @@ app.add_typer(data_app, name="data")
 app.command("predict")(predict.predict)
 app.command("import")(weights.import_weights)
 app.command("export")(weights.export_weights)
-app.command("fidelity")(fidelity.fidelity)
 
 Debug = Annotated[bool, typer.Option(help="Full tracebacks.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
@@ -68,6 +67,25 @@ def compare(
                 f"{titles[name]}: {100 * of_a:.2f} - {100 * of_b:.2f} = {100 * (of_a - of_b):+.2f} "
                 f"(95 % of resampled image sets: {100 * low:+.2f} to {100 * high:+.2f})\n"
             )
+
+
+@app.command()
+def fidelity(
+    folder: Annotated[Path, typer.Argument(help="Files as the golden README has them.")] = Path(
+        "tests/golden"
+    ),
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The table for a page.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compares every golden value of a folder with ours; status 1 where a tolerance is exceeded."""
+    from fcn_lightning.cli.fidelity import show
+    from fcn_lightning.fidelity import check_folder
+
+    with reported(debug):
+        rows = check_folder(folder)
+    show(rows, as_json=as_json, markdown=markdown)
+    sys.exit(0 if all(row.ok for row in rows) else 1)
 
 
 @data_app.command("check")

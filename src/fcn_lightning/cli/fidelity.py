@@ -1,37 +1,22 @@
-"""`fcn fidelity`: the golden values of a folder beside ours."""
+"""The table of `fcn fidelity`: golden values beside ours."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from fcn_lightning.cli.errors import reported
 from fcn_lightning.cli.tables import print_wide
 from fcn_lightning.fidelity.compare import Row
 
 COLUMNS = ("network", "what was compared", "largest difference", "tolerance", "ok")
 
 
-def fidelity(
-    folder: Annotated[Path, typer.Argument(help="Files as the golden README has them.")] = Path(
-        "tests/golden"
-    ),
-    as_json: Annotated[bool, typer.Option("--json", help="JSON alone.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The table for a page.")] = False,
-    debug: Annotated[bool, typer.Option(help="Full tracebacks.")] = False,
-) -> None:
-    """Compare every golden value of a folder with ours; status 1 where a tolerance is exceeded."""
-    from fcn_lightning.fidelity import check_folder
-
-    with reported(debug):
-        rows = check_folder(folder)
+def show(rows: Sequence[Row], *, as_json: bool, markdown: bool) -> None:
+    """Prints the table, as JSON or for a page where that is asked for."""
     exceeded = sum(not row.ok for row in rows)
     if as_json:
         typer.echo(
@@ -45,7 +30,6 @@ def fidelity(
             table.add_row(*cells(row), style="" if row.ok else "bold red")
         print_wide(table)
         typer.echo(f"{len(rows)} comparisons, {exceeded} beyond their tolerance.")
-    sys.exit(1 if exceeded else 0)
 
 
 def cells(row: Row) -> tuple[str, ...]:

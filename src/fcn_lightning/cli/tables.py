@@ -15,9 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 
-from fcn_lightning.cli.compose import job
 from fcn_lightning.cli.errors import InputError, reported
-from fcn_lightning.tables import report
 from fcn_lightning.tables.definitions import Table, read_table, table_ids
 from fcn_lightning.tables.plan import Step, plan
 from fcn_lightning.tables.results import collect, default_data
@@ -44,6 +42,8 @@ def show(
     runs: Runs = Path("runs"),
 ) -> None:
     """Print a table: ours and the paper's."""
+    from fcn_lightning.tables import report
+
     with reported(debug=False):
         table = read_table(table_id)
         results = collect(table, data or default_data(table, runs), runs)
@@ -101,6 +101,8 @@ def check(steps: Sequence[Step]) -> None:
         InputError: A run does not compose, or would lie elsewhere than the table reads it.
         ValueError: The same, from the part that uses a value.
     """
+    from fcn_lightning.cli.compose import job
+
     for step in steps:
         folder = job(step.overrides).folder
         if folder != step.folder:
@@ -150,6 +152,8 @@ def start(command: Sequence[str]) -> int:
 
 def write(table: Table, data: str, runs: Path) -> None:
     """Prints a table, writes it below `runs`/tables, and says where."""
+    from fcn_lightning.tables import report
+
     results = collect(table, data, runs)
     print_wide(report.terminal(table, results))
     path = runs / "tables" / f"{table.id}-{data}.md"
