@@ -193,8 +193,10 @@ def test_a_stage_whose_stage_before_is_not_there(command: Command, tmp_path: Pat
     [
         (["evaluate", "nothing.ckpt"], "nothing.ckpt must be a checkpoint; there is no such file."),
         (["compare", "a", "b"], "a must be a finished run; it has no per_image.npz."),
-        (["data", "check", "vocc"], "`data` must be one of shapes, single_shapes, voc, voc2012, "
-         "voc_aug, voc_trees; got 'vocc'. Did you mean 'voc'?"),
+        (["data", "check", "vocc"], "`data` must be one of nyud, pascal_context, shapes, siftflow, "
+         "single_shapes, voc, voc2012, voc_aug, voc_trees; got 'vocc'. Did you mean 'voc'?"),
+        (["data", "check", "nyud"], "`data` must be one that has a reader; nyud has none yet, so "
+         "that its networks can be composed but neither trained nor scored."),
     ],
 )  # fmt: skip
 def test_other_commands(

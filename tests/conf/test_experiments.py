@@ -136,6 +136,6 @@ def test_an_experiment_without_a_reader_says_so(experiment: str) -> None:
         job([f"experiment={experiment}"])
     name = experiment.partition("_")[0] if experiment.startswith("nyud") else experiment
     assert str(error.value) == (
-        f"`data` must be one that has a reader; {name} has none yet, so that "
-        f"experiment={experiment} can be composed but not trained."
+        f"`data` must be one that has a reader; {name} has none yet, so that its networks can be "
+        "composed but neither trained nor scored."
     )

@@ -101,11 +101,7 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
         ValueError: The same, from the part that uses it.
     """
     config = compose(overrides)
-    if "_target_" not in config.data:
-        raise InputError(
-            f"`data` must be one that has a reader; {config.data.name} has none yet, so that "
-            f"experiment={config.name} can be composed but not trained."
-        )
+    must_have_reader(config.data)
     settings = Settings.model_validate({key: _value(config[key]) for key in Settings.model_fields})
     suffix = variant_suffix(overrides)
     variant = head_name(overrides) + suffix
@@ -122,6 +118,15 @@ def job(overrides: Sequence[str], coming: Collection[Path] = ()) -> Job:
         )
     folder = run_folder(config, variant)
     return Job(config, settings, recipe, augment, variant, folder, start)
+
+
+def must_have_reader(data: DictConfig) -> None:
+    """Raises an InputError where a data config only names classes."""
+    if "_target_" not in data:
+        raise InputError(
+            f"`data` must be one that has a reader; {data.name} has none yet, so that its networks "
+            "can be composed but neither trained nor scored."
+        )
 
 
 def network(config: DictConfig, num_classes: int | Mapping[str, int]) -> Any:

@@ -11,7 +11,7 @@ from lightning import Trainer
 from omegaconf import OmegaConf
 
 from fcn_lightning import weights
-from fcn_lightning.cli.compose import compose
+from fcn_lightning.cli.compose import compose, must_have_reader
 from fcn_lightning.cli.errors import InputError
 from fcn_lightning.cli.folder import by_class, or_none
 from fcn_lightning.cli.train import TRAINER, configure_torch
@@ -77,6 +77,7 @@ def scored_data(card: dict[str, Any] | None, name: str | None, root: Path | None
     if root is not None:
         arguments |= {"root": str(root), "voc_root": None, "sbd_root": None}
     node = compose([f"data={name}"]).data
+    must_have_reader(node)
     for key, value in {**arguments, "train": []}.items():
         if key in node:
             node[key] = value

@@ -99,11 +99,12 @@ def check(
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    from fcn_lightning.cli.compose import compose
+    from fcn_lightning.cli.compose import compose, must_have_reader
     from fcn_lightning.data.splits import describe
 
     with reported(debug):
         node = compose([f"data={name}"]).data
+        must_have_reader(node)
         if data_root is not None:
             node.root = str(data_root)
         if OmegaConf.is_missing(node, "root"):
