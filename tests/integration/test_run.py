@@ -179,9 +179,12 @@ def test_the_papers_experiment_takes_a_step(tiny: Tiny, tiny_data: Path) -> None
         "experiment=voc", f"data.root={tiny_data / 'shapes'}", "data.train=[sbd/train]",
         "data.val=voc/val", "recipe.batch=1", "recipe.lr=1e-8",
     ]  # fmt: skip
-    record = train(job(tiny(*own)))
+    run = job(tiny(*own))
+    record = train(run)
     assert record["step"] == 2
     assert record["scores"]["loss"] > 1000, "a summed loss"
+    for data, root in ((None, None), ("voc_trees", tiny_data / "shapes")):
+        assert evaluate(run.folder, data, root)["scores"] == record["scores"]
 
 
 def test_passes_add_up_to_the_batch(tiny: Tiny) -> None:

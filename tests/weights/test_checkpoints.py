@@ -70,10 +70,11 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, read):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="read as one") as error:
         read(path)
-    assert str(error.value).startswith(
-        f"{path} must be a checkpoint or a file of weights; it cannot be read as one ("
+    assert str(error.value) == (
+        f"{path} must be a checkpoint or a file of weights; it cannot be read as one: it is "
+        "cut off, or something else, or holds more than plain values and tensors. Save or fetch "
+        "it again; a .caffemodel is read by `fcn import`."
     )
-    assert "\n" not in str(error.value)
 
 
 def test_a_cut_off_checkpoint_is_refused(saved):

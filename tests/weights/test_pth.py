@@ -138,8 +138,10 @@ def test_weights_that_are_not_finite_are_refused(state):
 
 def test_objects_are_refused():
     torch.save({"model": nn.Linear(1, 1)}, "their.pth")
-    assert refusal("their.pth").startswith(
-        "their.pth must be a checkpoint or a file of weights; it cannot be read as one ("
+    assert refusal("their.pth") == (
+        "their.pth must be a checkpoint or a file of weights; it cannot be read as one: it is "
+        "cut off, or something else, or holds more than plain values and tensors. Save or fetch "
+        "it again; a .caffemodel is read by `fcn import`."
     )
 
 

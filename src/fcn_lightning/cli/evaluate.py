@@ -79,7 +79,7 @@ def scored_data(card: dict[str, Any] | None, name: str | None, root: Path | None
     node = compose([f"data={name}"]).data
     must_have_reader(node)
     for key, value in {**arguments, "train": []}.items():
-        if key in node:
+        if key in node.keys():  # noqa: SIM118  a key whose value is missing is not `in` the node
             node[key] = value
     if OmegaConf.is_missing(node, "root"):
         raise InputError(f"The place of {name} must be given; add --data-root DIR.")

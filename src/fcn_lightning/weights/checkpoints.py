@@ -139,8 +139,9 @@ def load(path: Path) -> Mapping[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file of something else makes torch raise
         raise ValueError(
-            f"{path} must be a checkpoint or a file of weights; it cannot be read as one "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__})."
+            f"{path} must be a checkpoint or a file of weights; it cannot be read as one: it is "
+            "cut off, or something else, or holds more than plain values and tensors. Save or "
+            "fetch it again; a .caffemodel is read by `fcn import`."
         ) from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
