@@ -22,7 +22,7 @@ table2: $(INSTALLED) ## Train and print Table 2 on the embedded data (SEEDS=0,1,
 	$(VENV)/bin/fcn table run table2 --data $(DATA) --seeds $(SEEDS) $(if $(FORCE),--force)
 
 fidelity: $(INSTALLED) ## The reference's own values beside ours (GOLDEN=FOLDER for others than tests/golden)
-	$(VENV)/bin/fcn fidelity $(GOLDEN)
+	$(VENV)/bin/fcn fidelity "$(GOLDEN)"
 
 test: $(INSTALLED) ## The tests: a few minutes, no network
 	$(VENV)/bin/python -m pytest

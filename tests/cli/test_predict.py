@@ -108,6 +108,7 @@ def test_an_image_is_never_overwritten(
     ("names", "message"),
     [
         (["missing.jpg"], "{0} must be an image file; there is no such file."),
+        (["other"], "{0} must be an image file; it is a folder. Name its images."),
         (
             ["a.jpg", "other/a.png"],
             "Images must have names of their own; {0} and {1} would both be written to a.png. "

@@ -22,9 +22,12 @@ FORWARD = {
     "voc-fcn8s": (33, 45),
     "voc-fcn8s-atonce": (26, 19),
     "voc-fcn-alexnet": (30, 38),
+    "pascalcontext-fcn32s": (17, 25),
+    "pascalcontext-fcn16s": (22, 18),
     "pascalcontext-fcn8s": (19, 23),
 }
 EXTRA = {
+    "siftflow-fcn32s": (21, 30),
     "siftflow-fcn16s": (26, 37),
     "siftflow-fcn8s": (37, 26),
     "nyud-fcn32s-color": (31, 42),

@@ -32,12 +32,16 @@ def classifier(n, bottom, kernel, end="", mults=FCN):
     n.dropout(f"fc7{end}")
 
 
+def head32s(n, classes, end="", label="label", loss="loss"):
+    n.conv(f"score_fr{end}", "fc7", classes, mults=FCN)
+    n.deconv(f"upscore{end}", f"score_fr{end}", 64, 32)
+    n.crop(f"score{end}", f"upscore{end}", "data", 19)
+    n.softmax_loss(loss, f"score{end}", label)
+
+
 def fcn32s(n, classes, **trunk):
     vgg16(n, **trunk)
-    n.conv("score_fr", "fc7", classes, mults=FCN)
-    n.deconv("upscore", "score_fr", 64, 32)
-    n.crop("score", "upscore", "data", 19)
-    n.softmax_loss("loss", "score")
+    head32s(n, classes)
 
 
 def head16s(n, classes, end="", label="label", loss="loss"):
@@ -129,7 +133,10 @@ NETS = {
     "voc-fcn8s": lambda n: fcn8s(n, 21),
     "voc-fcn8s-atonce": lambda n: at_once(n, 21),
     "voc-fcn-alexnet": lambda n: alexnet(n, 21),
+    "pascalcontext-fcn32s": lambda n: fcn32s(n, 60),
+    "pascalcontext-fcn16s": lambda n: fcn16s(n, 60),
     "pascalcontext-fcn8s": lambda n: fcn8s(n, 60),
+    "siftflow-fcn32s": lambda n: siftflow(n, head32s),
     "siftflow-fcn16s": lambda n: siftflow(n, head16s),
     "siftflow-fcn8s": lambda n: siftflow(n, head8s),
     "nyud-fcn32s-color": lambda n: fcn32s(n, 40),

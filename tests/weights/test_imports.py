@@ -385,8 +385,8 @@ def test_a_network_of_no_width(caffemodel, caffenet):
     caffenet["conv5"] = [torch.zeros(0, 12, 3, 3), torch.zeros(0)]
     path = caffemodel(caffenet)
     assert refusal(path) == (
-        f"{path} must hold a network that can be built; caffenet must have five `widths` and two "
-        "`fc_widths`, each 1 or more; got [6, 16, 24, 24, 0] and [64, 64]."
+        f"{path}: `conv5.weight` must have two dimensions or four, none of them empty; it has the "
+        "shape (0, 12, 3, 3)."
     )
 
 

@@ -51,6 +51,12 @@ def test_weights_alone(state):
     assert all(torch.equal(v, weights[".".join(n.split(".")[-2:])]) for n, v in found.items())
 
 
+def test_torchfcns_mean_does_not_follow_from_the_classes(narrow):
+    weights = narrow(num_classes=40).state_dict()
+    path = saved({".".join(name.split(".")[-2:]): value for name, value in weights.items()})
+    assert import_file(path, OUT).description["normalize"] == "caffe"
+
+
 @pytest.mark.parametrize(("arch", "scales"), [("FCN8s", None), ("FCN8sAtOnce", [0.01, 0.0001])])
 def test_a_checkpoint_says_its_class(state, arch, scales):
     content = {
@@ -133,6 +139,18 @@ def test_weights_that_are_not_finite_are_refused(state):
     assert refusal(saved(weights)) == (
         "their.pth: `fc7.bias` must hold finite numbers; it holds NaN or infinity. Take weights "
         "from before the training diverged."
+    )
+
+
+def test_what_is_no_plain_weight_is_refused():
+    torch.save({"fc7.bias": torch.tensor(1.0)}, "their.pth")
+    assert refusal("their.pth") == (
+        "their.pth must hold dense real numbers by names of layers; `fc7.bias` is something else. "
+        "Save the network's state_dict() itself."
+    )
+    torch.save({3: torch.ones(1)}, "their.pth")
+    assert refusal("their.pth") == (
+        "their.pth must hold weights by names of layers; it holds something else."
     )
 
 

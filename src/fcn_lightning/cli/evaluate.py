@@ -32,6 +32,8 @@ def evaluate(place: Path, data: str | None, root: Path | None) -> dict[str, Any]
     configure_torch()
     checkpoint = weights.read_checkpoint(place)
     splits = scored_data(checkpoint.card.get("data"), data, root)
+    if not isinstance(checkpoint.card["network"]["num_classes"], int):
+        raise InputError(f"{checkpoint.path} must have one head to be scored; it has several.")
     if len(splits.labels) != checkpoint.card["network"]["num_classes"]:
         raise InputError(
             f"The data must have the {checkpoint.card['network']['num_classes']} classes that "

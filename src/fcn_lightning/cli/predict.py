@@ -62,6 +62,8 @@ def _check_names(
     """Raises an InputError where two images would share a file, or one that is there is meant."""
     stems: dict[str, Path] = {}
     for path in images:
+        if path.is_dir():
+            raise InputError(f"{path} must be an image file; it is a folder. Name its images.")
         if not path.is_file():
             raise InputError(f"{path} must be an image file; there is no such file.")
         if (other := stems.setdefault(path.stem, path)) is not path:

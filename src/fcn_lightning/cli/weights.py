@@ -48,6 +48,9 @@ def import_weights(
         f"{file}: {in_words(imported.description)}\n{imported.report}\n{out} is written"
         f"{'; its scores are zero until it is trained' if imported.unscored else ''}\n"
     )
+    head = imported.description["head"]
+    if file.suffix == ".pth" and len(head.get("skips") or ()) == 2 and "scales" not in head:
+        sys.stdout.write("It was read as FCN8s; add --at-once if it is of FCN8sAtOnce.\n")
 
 
 def export_weights(

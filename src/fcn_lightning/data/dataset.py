@@ -92,7 +92,7 @@ def read_image(path: Path) -> ndarray:
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} must be a whole image; it cannot be read: {error}.") from error
 
 

@@ -12,6 +12,7 @@ from fcn_lightning.fidelity import single
 from fcn_lightning.fidelity.caffemodels import check_caffemodel
 from fcn_lightning.fidelity.cases import Case, cases_in
 from fcn_lightning.fidelity.compare import Row
+from fcn_lightning.fidelity.files import misfit
 from fcn_lightning.fidelity.forward import check_extra, check_forward
 from fcn_lightning.fidelity.networks import check_weights
 from fcn_lightning.fidelity.passes import samples_of
@@ -44,6 +45,16 @@ def check_case(case: Case, cases: list[Case]) -> list[Row]:
     Raises:
         ValueError: As `check_folder`.
     """
+    try:
+        rows = _rows(case, cases)
+    except (TypeError, IndexError, KeyError, AttributeError, RuntimeError) as error:
+        raise misfit(case.path, "hold values of the kinds that its README names", error) from error
+    if case.kind in SINGLE and any(row.what.startswith("0 ") for row in rows):
+        raise misfit(case.path, "hold at least one value of each kind", "none")
+    return rows
+
+
+def _rows(case: Case, cases: list[Case]) -> list[Row]:
     if case.kind in SINGLE:
         return SINGLE[case.kind](case)
     if case.kind == "train_sequence.npz":

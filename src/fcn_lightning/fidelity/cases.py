@@ -29,6 +29,9 @@ SINGLE = (
     "train_sequence.npz",
 )
 
+NO_VALUES = ("README.md", "__pycache__", "make.py", "nets.py", "draws.py", "caffe.py")
+"""What may stand beside them: their README, and the scripts of the project's own values."""
+
 FORMS = (
     "KIND_MODEL_narrow[_TAG][_HxW].npz or .json with the kinds weights, forward, extra (.npz) and "
     "stats (.json); train_MODEL_TAG.npz; MODEL_narrow[_TAG].caffemodel.gz; " + ", ".join(SINGLE)
@@ -85,7 +88,7 @@ def case_of(path: Path) -> Case:
 
 
 def cases_in(folder: Path) -> list[Case]:
-    """All files of a folder but its README.md and the scripts (.py) that made them.
+    """All files of a folder but its README.md and the scripts that made the project's own.
 
     Raises:
         ValueError: The folder is none, holds no values, or something that is neither.
@@ -95,11 +98,7 @@ def cases_in(folder: Path) -> list[Case]:
             f"The golden values must be in a folder; `{folder}` is none. Name the folder that "
             "holds them."
         )
-    paths = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.name not in ("README.md", "__pycache__") and path.suffix != ".py"
-    ]
+    paths = [path for path in sorted(folder.iterdir()) if path.name not in NO_VALUES]
     if not paths:
         raise ValueError(
             f"A folder of golden values must hold at least one; `{folder}` holds none. Name the "

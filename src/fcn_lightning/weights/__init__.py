@@ -1,4 +1,4 @@
-"""Weights in: checkpoints of our own, and those of classifiers."""
+"""Weights in and out: checkpoints of our own, classifiers', Caffe's and torchfcn's."""
 
 from fcn_lightning.weights.checkpoints import Checkpoint, find, read_checkpoint, read_weights
 

@@ -72,6 +72,8 @@ def read_checkpoint(place: Path) -> Checkpoint:
             f"{path} must be a checkpoint of fcn-train; it holds no description of a network."
         )
     card = content["fcn_lightning"]
+    if not isinstance(card, Mapping):
+        raise ValueError(f"{path} must describe its network by plain values; it does not.")
     if card.get("format") != 1:
         raise ValueError(
             f"{path} must have format 1; it has {card.get('format')}. Use a later version."
@@ -143,6 +145,6 @@ def load(path: Path) -> Mapping[str, Any]:
             "cut off, or something else, or holds more than plain values and tensors. Save or "
             "fetch it again; a .caffemodel is read by `fcn import`."
         ) from error
-    if not isinstance(content, Mapping):
+    if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
         raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
     return content

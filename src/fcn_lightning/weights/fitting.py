@@ -75,9 +75,10 @@ def check_crops(source: Source, network: Network) -> None:
         if not isinstance(head, SkipHead):
             continue
         *between, (_, (last, _)) = head.crops.items()
+        end = "" if isinstance(network, LateFusion) else head.suffix  # one crop for all trunks
         names = [f"score_{skip}{head.suffix}c" for skip in head.skips]
         crops = dict(zip(names, (of_skip for _, (_, of_skip) in between)))
-        for name, ours in (crops | {f"score{head.suffix}": last}).items():
+        for name, ours in (crops | {f"score{end}": last}).items():
             theirs = source.crops.get(name, ours)
             if theirs != ours:
                 raise ValueError(

@@ -15,12 +15,13 @@ from fcn_lightning.weights.checkpoints import PREFIX
 from fcn_lightning.weights.files import replacing
 from fcn_lightning.weights.fitting import Fit, check_crops, fit
 from fcn_lightning.weights.recognize import recognize
+from fcn_lightning.weights.source import Source
 
 TORCHS = (b"PK\x03\x04", b"\x80\x02")
 """How files of torch begin, the newer and the older ones."""
 
-PRECISION, LOSS = "32-true", "sum"
-"""What an imported network is scored with: the reference's precision, and its summed loss."""
+PRECISION = "32-true"
+"""What an imported network is scored with: the reference's."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def import_file(
             "network": network.description,
             "imported": path.name,
             "unscored": known.unscored,
-            "loss": LOSS,
+            "loss": "mean" if known.description["backbone"]["name"] == "caffenet" else "sum",
             "precision": PRECISION,
         }
         content = {
@@ -88,7 +89,7 @@ def import_file(
     return Imported(network.description, report, known.unscored)
 
 
-def _source(path: Path, at_once: bool) -> Any:
+def _source(path: Path, at_once: bool) -> Source:
     with path.open("rb") as file:
         torchs = file.read(4).startswith(TORCHS)
     if torchs:

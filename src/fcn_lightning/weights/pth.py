@@ -53,6 +53,11 @@ def source(path: Path, *, at_once: bool) -> Source:
     if not isinstance(state, Mapping) or not state or not _all_tensors(state):
         raise ValueError(f"{path} must hold weights by names of layers; it holds something else.")
     for name, value in state.items():
+        if not _plain(value):
+            raise ValueError(
+                f"{path} must hold dense real numbers by names of layers; `{name}` is something "
+                "else. Save the network's state_dict() itself."
+            )
         if not torch.isfinite(value).all():
             raise ValueError(
                 f"{path}: `{name}` must hold finite numbers; it holds NaN or infinity. Take "
@@ -67,6 +72,10 @@ def _all_tensors(state: Mapping[str, Any]) -> bool:
     return all(isinstance(value, Tensor) for value in state.values())
 
 
+def _plain(value: Tensor) -> bool:
+    return value.layout == torch.strided and not value.is_complex() and value.ndim > 0
+
+
 def _torchfcns(path: Path, state: Mapping[str, Tensor], arch: object, at_once: bool) -> Source:
     skips = {"score_pool4.weight", "score_pool3.weight"} <= state.keys()
     if at_once and (not skips or arch not in (None, "FCN8sAtOnce")):
@@ -75,7 +84,8 @@ def _torchfcns(path: Path, state: Mapping[str, Tensor], arch: object, at_once: b
             "Leave --at-once out."
         )
     scales = AT_ONCE if at_once or arch == "FCN8sAtOnce" else {}
-    return Source(path, {name: value.float() for name, value in state.items()}, scales)
+    weights = {name: value.float() for name, value in state.items()}
+    return Source(path, weights, scales, normalize={"": "caffe"})  # its loaders know no other mean
 
 
 def _torchvisions(path: Path, state: Mapping[str, Tensor], at_once: bool) -> Source:

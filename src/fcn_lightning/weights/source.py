@@ -47,7 +47,13 @@ class Source:
                 f"{self.path} must hold every layer of its network; `{layer}` is missing "
                 f"beside {summary(self.layers)}. Give the whole network's weights."
             )
-        return self.weights[f"{layer}.weight"]
+        weight = self.weights[f"{layer}.weight"]
+        if weight.ndim not in (2, 4) or not weight.numel():
+            raise ValueError(
+                f"{self.path}: `{layer}.weight` must have two dimensions or four, none of them "
+                f"empty; it has the shape {tuple(weight.shape)}."
+            )
+        return weight
 
 
 def summary(names: list[str]) -> str:
