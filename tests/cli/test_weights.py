@@ -117,3 +117,22 @@ def test_wrong_commands(arguments, message):
     done = command(*arguments)
     assert (done.exit_code, done.stderr.strip()) == (2, message)
     assert [path.name for path in Path().iterdir()] == ["notes.txt"]
+
+
+def test_a_pth_that_may_be_of_at_once_is_told(narrow):
+    state = narrow(("pool4", "pool3")).state_dict()
+    torch.save({".".join(name.split(".")[-2:]): value for name, value in state.items()}, "a.pth")
+    hint = "It was read as FCN8s; add --at-once if it is of FCN8sAtOnce.\n"
+    assert command("import", "a.pth").stdout.endswith(f"a.ckpt is written\n{hint}")
+    assert hint not in command("import", "a.pth", "--at-once", "--overwrite").stdout
+
+
+def test_several_heads_are_not_scored_yet(narrow):
+    network = narrow(num_classes={"sem": 33, "geo": 3})
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    card = {"format": 1, "network": network.description}
+    torch.save({"fcn_lightning": card, "state_dict": state}, "two.ckpt")
+    done = command("evaluate", "two.ckpt", "--data", "shapes")
+    assert (done.exit_code, done.stderr) == (
+        2, "two.ckpt must have one head to be scored; it has several.\n"
+    )  # fmt: skip

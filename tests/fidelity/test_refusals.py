@@ -180,3 +180,17 @@ def test_a_caffemodel_that_is_cut_off(folder: Folder, sentence: Callable[..., st
     path = folder(WEIGHTS) / "voc-fcn32s_narrow.caffemodel.gz"
     path.write_bytes(b"\x1f\x8b\x08\x00")
     assert sentence().startswith(f"`{path.name}` must be a whole .gz file; reading it ends with: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("{}", "hold at least one value of each kind; got none"),
+        ('{"sbd_train_8498_py2": 3}', "hold values of the kinds that its README names; got "),
+    ],
+)
+def test_values_that_are_none(
+    content: str, what: str, folder: Folder, sentence: Callable[..., str]
+) -> None:
+    (folder() / "random_order.json").write_text(content)
+    assert sentence().startswith(f"`random_order.json` must {what}")

@@ -149,3 +149,10 @@ def test_a_broken_checkpoint_is_refused(saved, narrow):
     torch.save(content, path)
     with pytest.raises(ValueError, match=r"^`fc7.bias` must be finite; the weights hold NaN"):
         transplant(network, read_weights(path, network))
+
+
+def test_a_description_that_is_none_is_refused(tmp_path):
+    path = save(tmp_path, {"fcn_lightning": [1], "state_dict": {}})
+    with pytest.raises(ValueError, match="plain values") as error:
+        read_checkpoint(path)
+    assert str(error.value) == f"{path} must describe its network by plain values; it does not."

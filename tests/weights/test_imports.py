@@ -435,3 +435,23 @@ def test_nothing_half_is_left_where_writing_fails(caffemodel, vgg, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         import_file(path, OUT)
     assert list(Path.cwd().iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("voc-fcn-alexnet", "mean"), ("voc-fcn32s", "sum")])
+def test_the_loss_is_the_references(kind, loss, network):
+    write(network(kind), Path("theirs"), overwrite=False)
+    import_file(Path("theirs.caffemodel"), OUT)
+    assert read_checkpoint(OUT).card["loss"] == loss
+
+
+def test_late_fusion_is_cropped_as_the_reference(network):
+    write(network("nyud-fcn32s-color-hha"), Path("theirs"), overwrite=False)
+    path = Path("theirs.caffemodel")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\x08\x02\x10\x13", b"\x08\x02\x10\x22"))
+    with pytest.raises(ValueError, match="cropped") as error:
+        import_file(path, OUT)
+    assert str(error.value) == (
+        "theirs.caffemodel: `score` must be cropped by 19, as the geometry of its layers has it; "
+        "it is cropped by 34. Its scores would lie elsewhere."
+    )
