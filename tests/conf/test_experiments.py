@@ -37,6 +37,23 @@ SOLVERS = {
 }
 """Rate, momentum, images of an update, updates, loss: solver.prototxt and what solve.py runs."""
 
+OTHER_RECIPES = {
+    ("recipe=cvpr2015", "head=fcn32s"): (1e-4, 20, 20_000, "learned"),
+    ("recipe=cvpr2015", "head=fcn8s"): (1e-8, 20, 20_000, "learned"),
+    ("recipe=cvpr2015", "backbone=caffenet"): (1e-3, 20, 20_000, "learned"),
+    ("experiment=voc_googlenet",): (5e-5, 20, 20_000, "learned"),
+    ("recipe=accum", "head=fcn16s"): (2e-10, 20, 5_000, "fixed"),
+    ("recipe=accum", "head=fcn8s_at_once"): (2e-8, 20, 15_000, "fixed"),
+    ("recipe=accum", "experiment=pascal_context"): (2e-8, 20, 20_000, "fixed"),
+    ("recipe=accum", "experiment=nyud_color_hha"): (2e-10, 20, 5_000, "fixed"),
+    ("recipe=adamw", "head=fcn8s"): (1e-4, 8, 2_000, "fixed"),
+    ("head=fcn8s_at_once", "recipe.max_steps=7"): (1e-10, 1, 7, "fixed"),
+}
+"""Rate, images of an update, updates, upscore layers between the streams, by overrides.
+
+CVPR 2015, 4.2 and 4.3: 1e-3 for AlexNet, 1e-4 for VGG-16, 5e-5 for GoogLeNet; /100 with each skip.
+"""
+
 CLASSES = {
     "voc": 21,
     "voc_alexnet": 21,
@@ -92,6 +109,15 @@ def test_solver_is_the_references(experiment: str, head: str) -> None:
     assert recipe.order == "with_replacement"
     assert recipe.plain_biases == (("conv", "fc") if experiment == "voc_alexnet" else ())
     assert composed(experiment, head).seed == 1337
+
+
+@pytest.mark.parametrize("overrides", OTHER_RECIPES)
+def test_recipe_alone_sets_what_is_its_own(overrides: tuple[str, ...]) -> None:
+    lr, batch, updates, upscore = OTHER_RECIPES[overrides]
+    config = compose(overrides)
+    recipe: Recipe = instantiate(config.recipe, _convert_="all")
+    assert recipe.lr * recipe.lr_factor == pytest.approx(lr, rel=1e-12)
+    assert (recipe.batch, recipe.max_steps, config.head.upscore) == (batch, updates, upscore)
 
 
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step`", "ignore:.*many workers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class Settings(BaseModel):
     resume: bool
     overwrite: bool
     debug: bool
+
+
+OmegaConf.register_new_resolver("times", lambda *factors: math.prod(factors), replace=True)
 
 
 @dataclass(frozen=True)
