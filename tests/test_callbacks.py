@@ -23,17 +23,28 @@ def test_a_new_name_becomes_a_new_column(tmp_path: Path) -> None:
     ]
 
 
-def test_going_on_keeps_the_rows_before_the_step(tmp_path: Path) -> None:
+def test_going_on_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     first = MetricsFile(path)
     for step in range(4):
         first.log_metrics({"loss": float(step)}, step)
+    first.log_metrics({"mean_iu": 0.5}, 3)
+    with path.open("a") as file:
+        file.write("4,4.")  # a row that was cut off
     second = MetricsFile(path)
+    second.keep(2)
+    assert second.num_rows == 2
     second.log_metrics({"loss": 20.0}, 2)
-    second.log_metrics({"loss": 30.0}, 3)
-    assert [(row["step"], row["loss"]) for row in rows(path)] == [
-        ("0", "0.0"), ("1", "1.0"), ("2", "20.0"), ("3", "30.0"),
-    ]  # fmt: skip
+    assert path.read_text().splitlines() == ["step,loss", "0,0.0", "1,1.0", "2,20.0"]
+
+
+def test_going_on_from_the_start_keeps_nothing(tmp_path: Path) -> None:
+    first = MetricsFile(tmp_path / "metrics.csv")
+    first.log_metrics({"loss": 1.0}, 0)
+    second = MetricsFile(first.path)
+    second.keep(0)
+    second.log_metrics({"mean_iu": 0.5}, 0)
+    assert first.path.read_text().splitlines() == ["step,mean_iu", "0,0.5"]
 
 
 def test_scores_are_told_in_percent() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
+import signal
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -50,6 +53,7 @@ class SegmentationData(LightningDataModule):
             dataset,
             batch_sampler=order,
             num_workers=self.num_workers,
+            worker_init_fn=_leave_signals_to_the_run,
             collate_fn=by_size,
             pin_memory=torch.cuda.is_available(),
         )
@@ -62,6 +66,7 @@ class SegmentationData(LightningDataModule):
             sampler=shard,
             batch_size=1,
             num_workers=self.num_workers,
+            worker_init_fn=_leave_signals_to_the_run,
             collate_fn=by_size,
             pin_memory=torch.cuda.is_available(),
         )
@@ -87,3 +92,17 @@ def by_size(samples: Sequence[Sample]) -> list[Sample]:
         }
         for group in groups.values()
     ]
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Ctrl-C, and a cluster's SIGTERM, reach every process of a run, which needs a last batch."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def _end_workers() -> None:
+    """Ends loaders' workers, which Python would ask by SIGTERM, and wait for."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

@@ -59,7 +59,9 @@ class SegmentationTask(LightningModule):
         self.card = {"format": 1, "network": network.description, **(card or {})}
         self.results: dict[str, tuple[dict[str, float], Scores]] = {}
         self.scores = SegmentationScores(len(labels))
-        self.loss = MeanMetric()
+        self.loss = MeanMetric().set_dtype(torch.float64)
+        self._of_update: list[Tensor] = []
+        self._unchecked: list[tuple[int, list[str], Tensor]] = []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer, schedule = optim.configure(self.network, self.recipe)
@@ -73,17 +75,14 @@ class SegmentationTask(LightningModule):
 
     def training_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
         losses = torch.cat([self._losses(group, self.network(group["image"])) for group in batch])
-        if not torch.isfinite(losses).all():
-            names = [name for group in batch for name in group["name"]]
-            broken = [n for n, ok in zip(names, torch.isfinite(losses).tolist()) if not ok]
-            raise ValueError(
-                f"The loss must be finite; at step {self.global_step} that of "
-                f"{', '.join(broken)} is not. Lower `recipe.lr` ({self.recipe.lr:g}), or look at "
-                "the image."
-            )
-        loss = losses.mean()
-        self.log("train/loss", loss, batch_size=len(losses), prog_bar=True)
-        return loss
+        names = [name for group in batch for name in group["name"]]
+        self._unchecked.append((self.global_step, names, losses.detach()))
+        self._of_update.append(losses.detach())
+        if not losses.is_cuda:
+            self._check_losses()
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self._log_loss()
+        return losses.mean()
 
     def validation_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
         return self._score(batch)
@@ -98,7 +97,32 @@ class SegmentationTask(LightningModule):
         self._log_scores("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._check_losses()
         checkpoint["fcn_lightning"] = self.card
+
+    def _log_loss(self) -> None:
+        """Logs the mean loss of an update's images, over its passes and processes."""
+        of_update, self._of_update = self._of_update, []
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:
+            self._check_losses()
+            self.log("train/loss", torch.cat(of_update).mean(), sync_dist=True, prog_bar=True)
+
+    def _check_losses(self) -> None:
+        """Looks at the losses since the last time, which waits for a GPU.
+
+        Raises:
+            ValueError: One of them is not finite.
+        """
+        unchecked, self._unchecked = self._unchecked, []
+        for step, names, losses in unchecked:
+            finite = torch.isfinite(losses).tolist()
+            if not all(finite):
+                broken = [name for name, ok in zip(names, finite) if not ok]
+                raise ValueError(
+                    f"The loss must be finite; at step {step} that of {', '.join(broken)} is not. "
+                    f"Lower `recipe.lr` ({self.recipe.lr:g}), or look at the image."
+                )
 
     def _losses(self, group: Sample, score: ScoreMaps) -> Tensor:
         """The loss of each image; where there are several heads, the sum of theirs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -9,8 +10,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import wandb
 from lightning.pytorch.utilities import rank_zero_only
@@ -18,6 +20,7 @@ from omegaconf import OmegaConf
 
 from fcn_lightning.cli.compose import Job, conf_dir, plain
 from fcn_lightning.cli.errors import InputError
+from fcn_lightning.cli.processes import locked
 
 log = logging.getLogger("fcn_lightning")
 
@@ -47,14 +50,19 @@ def must_be_writable(folder: Path) -> None:
 
 @contextmanager
 def opened(run: Job) -> Iterator[None]:
-    """Makes the run's folder, with its config; what is logged meanwhile goes into train.log too."""
+    """Makes the run's folder, with its config; what is logged meanwhile goes into train.log too.
+
+    Raises:
+        InputError: Another process is at work in it.
+    """
     handlers: list[logging.Handler] = []
     if getattr(rank_zero_only, "rank", 0) == 0:
-        if run.settings.overwrite and run.folder.is_dir():
-            shutil.rmtree(run.folder)
         run.folder.mkdir(parents=True, exist_ok=True)
+        file = locked(run.folder / "train.log")
+        if run.settings.overwrite:
+            _empty(run.folder, file)
         OmegaConf.save(run.config, run.folder / "config.yaml", resolve=True)
-        handlers = [logging.StreamHandler(), logging.FileHandler(run.folder / "train.log")]
+        handlers = [logging.StreamHandler(), logging.StreamHandler(file)]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
@@ -63,10 +71,21 @@ def opened(run: Job) -> Iterator[None]:
     try:
         yield
     finally:
-        wandb.finish()  # the next job of a sweep, in the same process, is a run of its own
+        wandb.finish()  # the next run of a table, in the same process, is a run of its own
         for handler in handlers:
             log.removeHandler(handler)
-            handler.close()
+        if handlers:
+            file.close()
+
+
+def _empty(folder: Path, log_file: TextIO) -> None:
+    """Removes what is in a run's folder, but for its log, whose lines go."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "train.log":
+            path.unlink()
+    log_file.truncate(0)
 
 
 def card(run: Job) -> dict[str, Any]:
@@ -100,3 +119,16 @@ def commit() -> str | None:
     command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty=+"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes to a temporary name first, so that the file is whole or not there."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """What the scores were computed with."""
+    names = ("fcn-lightning", "torch", "torchvision", "lightning", "hydra-core", "torchmetrics")
+    return {name: version(name) for name in names}

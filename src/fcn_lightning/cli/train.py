@@ -27,8 +27,16 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from fcn_lightning import callbacks, weights
-from fcn_lightning.callbacks import MetricsFile, PerImage, Progress
+from fcn_lightning import weights
+from fcn_lightning.callbacks import (
+    MetricsFile,
+    PerImage,
+    Progress,
+    Stopping,
+    WholeCheckpoints,
+    end_processes,
+    in_words,
+)
 from fcn_lightning.cli.compose import Job, as_given, conf_dir, job, must_be_there, network
 from fcn_lightning.cli.errors import InputError, reported
 from fcn_lightning.cli.folder import (
@@ -39,7 +47,10 @@ from fcn_lightning.cli.folder import (
     opened,
     or_none,
     refuse_existing,
+    versions,
+    write_json,
 )
+from fcn_lightning.cli.processes import end_with_parent
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.models.surgery import transplant, with_suffix
@@ -117,12 +128,12 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
             "num_processes": trainer.world_size,
             "seconds": round(time.monotonic() - start, 1),
             "commit": made_by,
-            "versions": callbacks.versions(),
+            "versions": versions(),
         }
         if trainer.is_global_zero:
-            callbacks.write_json(run.folder / "scores.json", record)
+            write_json(run.folder / "scores.json", record)
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            found = callbacks.in_words(values)
+            found = in_words(values)
             log.info(
                 "%s on %s: %s (%.0f s, at most %.1f GiB)",
                 run.variant, splits.val_split, found, record["seconds"], memory,
@@ -141,12 +152,15 @@ def fit_and_test(
         seed=run.settings.seed,
         num_workers=run.settings.num_workers,
     )
-    progress = Progress()
+    progress, metrics = Progress(), MetricsFile(run.folder / "metrics.csv")
+    last = run.folder / "checkpoints" / "last.ckpt"
+    stopping = Stopping(last, metrics)
     trainer: Trainer = instantiate(
         run.config.trainer,
         default_root_dir=str(run.folder),
-        logger=loggers(run, group),
-        callbacks=run_callbacks(run, progress),
+        logger=[metrics, *extra_loggers(run, group)],
+        callbacks=[progress, stopping, *run_callbacks(run)],
+        plugins=[WholeCheckpoints()],
         max_steps=run.recipe.max_steps,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=run.recipe.clip,
@@ -154,10 +168,13 @@ def fit_and_test(
         log_every_n_steps=max(1, min(50, run.recipe.max_steps // 20)),
         **TRAINER,
     )
-    last = run.folder / "checkpoints" / "last.ckpt"
     resumed = str(last) if run.settings.resume and last.is_file() else None
-    trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
-    trainer.test(task, data, verbose=False)
+    try:
+        with stopping.listening():
+            trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
+            trainer.test(task, data, verbose=False)
+    finally:
+        end_processes(trainer)
     return trainer, progress
 
 
@@ -176,6 +193,7 @@ LIGHTNINGS_OWN = (
     r".*does not have many workers",  # `num_workers` is the user's choice
     r"Checkpoint directory .* exists and is not empty",  # as it is where a run goes on
     r"You're resuming from a checkpoint that ended before the epoch ended",  # by the step, exactly
+    r"The `srun` command is available on your system",  # by hand on a cluster's node
     r"The number of training batches .* is smaller than the logging interval",
 )
 """What Lightning warns of and no user of ours can change."""
@@ -199,12 +217,11 @@ def num_processes(config: DictConfig) -> int:
     return probe.world_size
 
 
-def loggers(run: Job, group: str | None) -> list[Logger]:
-    """metrics.csv, and what `logger` names."""
-    always: list[Logger] = [MetricsFile(run.folder / "metrics.csv")]
+def extra_loggers(run: Job, group: str | None) -> list[Logger]:
+    """What `logger` names, beside metrics.csv."""
     node = run.config.logger
     if not node:
-        return always
+        return []
     extra: dict[str, Any] = {"save_dir": str(run.folder)}
     if "group" in node:
         extra |= {
@@ -212,11 +229,11 @@ def loggers(run: Job, group: str | None) -> list[Logger]:
             "group": node.group or group,
             "settings": OmegaConf.to_container(run.config, resolve=True),
         }
-    return [*always, instantiate(node, _partial_=True, _convert_="all")(**extra)]
+    return [instantiate(node, _partial_=True, _convert_="all")(**extra)]
 
 
-def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
-    """Checkpoints, scores of each image, progress, and those that the config names."""
+def run_callbacks(run: Job) -> list[Callback]:
+    """Checkpoints, scores of each image, and those that the config names."""
     common: dict[str, Any] = {
         "dirpath": run.folder / "checkpoints",
         "enable_version_counter": False,
@@ -225,7 +242,7 @@ def run_callbacks(run: Job, progress: Progress) -> list[Callback]:
     best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
     named = [instantiate(node) for node in run.config.callbacks.values()]
     bar = [RichProgressBar()] if TRAINER["enable_progress_bar"] else []
-    return [progress, best, last, PerImage(run.folder), *named, *bar]
+    return [best, last, PerImage(run.folder), *named, *bar]
 
 
 def check(overrides: Sequence[str], *, sweep: bool) -> None:
@@ -264,6 +281,7 @@ def _main(config: DictConfig) -> float:
 
 def main() -> None:
     """The command: everything is checked before Hydra starts the first job."""
+    end_with_parent()
     arguments = get_args_parser().parse_args()
     if not (arguments.help or arguments.hydra_help or arguments.cfg or arguments.info):
         with reported(debug="debug=true" in arguments.overrides):
