@@ -73,7 +73,7 @@ def test_a_crop_that_an_imported_file_has_otherwise(
     status, record = fidelity(folder())
     assert status == 1
     where = failed(record)
-    assert "`score` must be cropped by 19" in where["imported parameters: values of other bits"]
+    assert "`score` must have offset 19" in where["imported parameters: values of other bits"]
     assert {"score", "losses"} <= set(where)
 
 

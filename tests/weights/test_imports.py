@@ -60,7 +60,7 @@ def test_the_references_fcn8s_is_described(golden):
     assert imported.description == {
         "backbone": {
             "name": "vgg16", "widths": [4, 8, 16, 32, 32], "fc_widths": [64, 64], "fc6_kernel": 7,
-            "padding": 100,
+            "padding": 100, "dropout": 0.5,
         },
         "head": {"name": "skip", "skips": ["pool4", "pool3"], "upscore": "fixed"},
         "num_classes": 21,
@@ -337,27 +337,6 @@ def test_a_kernel_of_another_size(caffemodel, vgg):
     assert "`upscore.weight` must be 3 x 3 x 64 x 64" in refusal(path)
 
 
-def test_a_centred_crop(caffemodel, vgg):
-    crop = schema.LayerParameter(name="score", type="Crop", bottom=["upscore", "data"])
-    crop.crop_param.offset.append(34)
-    path = caffemodel(fcn(vgg), extra=[crop])
-    assert refusal(path) == (
-        f"{path}: `score` must be cropped by 19, as the geometry of its layers has it; it is "
-        "cropped by 34. Its scores would lie elsewhere."
-    )
-
-
-def test_another_padding(network):
-    _, path = write(network("voc-fcn32s"), Path("padded"))
-    content = schema.NetParameter.FromString(path.read_bytes())
-    content.layer[1].convolution_param.pad[:] = [50]
-    path.write_bytes(content.SerializeToString())
-    assert refusal(path) == (
-        "padded.caffemodel: `conv1_1` must be padded by 100, as the reference, or by 1, which "
-        "keeps sizes; it is padded by 50. Scores of such a network would differ."
-    )
-
-
 def test_scales_that_differ(caffemodel, vgg):
     layers = fcn(vgg) | {"scale_pool4": [torch.rand(32)], "score_pool4": of(21, 32, 1, 1)}
     path = caffemodel(layers, types={"scale_pool4": "Scale"})
@@ -442,16 +421,3 @@ def test_the_loss_is_the_references(kind, loss, network):
     write(network(kind), Path("theirs"), overwrite=False)
     import_file(Path("theirs.caffemodel"), OUT)
     assert read_checkpoint(OUT).card["loss"] == loss
-
-
-def test_late_fusion_is_cropped_as_the_reference(network):
-    write(network("nyud-fcn32s-color-hha"), Path("theirs"), overwrite=False)
-    path = Path("theirs.caffemodel")
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"\x08\x02\x10\x13", b"\x08\x02\x10\x22"))
-    with pytest.raises(ValueError, match="cropped") as error:
-        import_file(path, OUT)
-    assert str(error.value) == (
-        "theirs.caffemodel: `score` must be cropped by 19, as the geometry of its layers has it; "
-        "it is cropped by 34. Its scores would lie elsewhere."
-    )

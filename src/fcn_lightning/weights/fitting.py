@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from fcn_lightning.models import LateFusion, Network, SkipHead
+from fcn_lightning.models import LateFusion, Network
 from fcn_lightning.models.skip import FixedUpscore
 from fcn_lightning.models.surgery import Transplant, convolutionalize
 from fcn_lightning.weights.source import Source, summary
@@ -67,24 +67,6 @@ def fit(source: Source, network: Network, unscored: bool) -> tuple[dict[str, Ten
             _check_built(source, name, network)
             report.built.append(name)
     return state, report
-
-
-def check_crops(source: Source, network: Network) -> None:
-    """Raises a ValueError unless the file crops where our network does."""
-    for head in network.modules():
-        if not isinstance(head, SkipHead):
-            continue
-        *between, (_, (last, _)) = head.crops.items()
-        end = "" if isinstance(network, LateFusion) else head.suffix  # one crop for all trunks
-        names = [f"score_{skip}{head.suffix}c" for skip in head.skips]
-        crops = dict(zip(names, (of_skip for _, (_, of_skip) in between)))
-        for name, ours in (crops | {f"score{end}": last}).items():
-            theirs = source.crops.get(name, ours)
-            if theirs != ours:
-                raise ValueError(
-                    f"{source.path}: `{name}` must be cropped by {ours}, as the geometry of its "
-                    f"layers has it; it is cropped by {theirs}. Its scores would lie elsewhere."
-                )
 
 
 def _short(name: str) -> str:

@@ -10,10 +10,11 @@ import torch
 
 from fcn_lightning.models import build
 from fcn_lightning.weights import pth
+from fcn_lightning.weights.caffe.parameters import check_parameters
 from fcn_lightning.weights.caffe.source import source as caffes
 from fcn_lightning.weights.checkpoints import PREFIX
 from fcn_lightning.weights.files import replacing
-from fcn_lightning.weights.fitting import Fit, check_crops, fit
+from fcn_lightning.weights.fitting import Fit, fit
 from fcn_lightning.weights.recognize import recognize
 from fcn_lightning.weights.source import Source
 
@@ -70,7 +71,7 @@ def import_file(
             if normalize is not None:
                 raise
             raise ValueError(f"{path} must hold a network that can be built; {error}") from error
-        check_crops(source, network)
+        check_parameters(source, network, unscored=known.unscored)
         state, report = fit(source, network, known.unscored)
         card = {
             "format": 1,

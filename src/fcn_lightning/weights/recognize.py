@@ -45,7 +45,7 @@ def recognize(source: Source, normalize: str | None, classes: int | None) -> Rec
         ValueError: It is none of the networks that are known, or an option does not fit it.
     """
     family, trunks = family_of(source)
-    backbone = backbone_of(source, family, trunks[0])
+    backbone = backbone_of(source, family, trunks)
     heads = suffixes(source, "score_fr")
     unscored = not heads
     if not unscored and classes is not None:

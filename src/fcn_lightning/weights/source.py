@@ -8,6 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+Value = bool | int | float | str
+Parameter = Value | tuple[Value, ...]
+"""A layer's parameter: one value, or one for each side or input where they differ."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -17,8 +21,7 @@ class Source:
         path: The file.
         weights: `LAYER.weight` and `LAYER.bias`, float32; a fully connected layer's is a matrix.
         scales: By `LAYER`: the constants that skips are scaled by.
-        pads: By `LAYER`: the padding of a convolution, where the file says it.
-        crops: By `LAYER`: what is cropped in front of a map, where the file says it.
+        parameters: By `LAYER`: what the file states of what it computes, by Caffe's names.
         normalize: What the file itself names, by modality; "" where there is one.
         hha: Its data layer reads HHA.
     """
@@ -26,8 +29,7 @@ class Source:
     path: Path
     weights: Mapping[str, Tensor]
     scales: Mapping[str, float] = field(default_factory=dict)
-    pads: Mapping[str, int] = field(default_factory=dict)
-    crops: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
     normalize: Mapping[str, str] = field(default_factory=dict)
     hha: bool = False
 

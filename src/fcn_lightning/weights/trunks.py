@@ -19,6 +19,13 @@ LASTS = {"vgg16": "conv5_3", "googlenet": "inception_5b/1x1", "caffenet": "conv5
 FIRSTS = {"vgg16": ("conv1_1", 1), "googlenet": ("conv1/7x7_s2", 3), "caffenet": ("conv1", 5)}
 """By backbone: its first convolution, and how that one is padded where sizes are kept."""
 
+DROPOUTS = {
+    "vgg16": ("drop6", "drop7"),
+    "googlenet": ("pool5/drop_7x7_s1",),
+    "caffenet": ("drop6", "drop7"),
+}
+"""By backbone: its dropout layers."""
+
 BRANCHES = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
 
 
@@ -43,12 +50,18 @@ def suffixes(source: Source, layer: str) -> list[str]:
     return [name.removeprefix(layer) for name in source.layers if name.startswith(layer)]
 
 
-def backbone_of(source: Source, family: str, suffix: str) -> dict[str, Any]:
-    """A backbone's part of the description: its name, widths and padding.
+def backbone_of(source: Source, family: str, trunks: list[str]) -> dict[str, Any]:
+    """A backbone's part of the description: its name, widths, padding and dropout.
+
+    Args:
+        source: The file's content.
+        family: The backbone.
+        trunks: The suffixes of its trunks, which are alike.
 
     Raises:
-        ValueError: A layer is missing, or padded otherwise than ours.
+        ValueError: A layer is missing, or dropout layers have several rates.
     """
+    suffix = trunks[0]
 
     def width(layer: str) -> int:
         return source.weight(layer + suffix).shape[0]
@@ -69,7 +82,8 @@ def backbone_of(source: Source, family: str, suffix: str) -> dict[str, Any]:
             own["fc6_kernel"] = _fc6_kernel(source.weight(f"fc6{suffix}"), own["widths"][-1])
         elif source.weight(f"conv2{suffix}").shape[1] == own["widths"][0]:
             own["name"] = "alexnet"  # torchvision's has no groups
-    return own | {"padding": _padding(source, family, suffix)}
+    own["padding"] = _padding(source, family, suffix)
+    return own | _dropout(source, family, trunks)
 
 
 def _fc6_kernel(weight: Tensor, channels: int) -> int:
@@ -79,20 +93,24 @@ def _fc6_kernel(weight: Tensor, channels: int) -> int:
 def _padding(source: Source, family: str, suffix: str) -> int | str:
     """100 as the reference, or "same"; a classifier becomes what the reference makes of it."""
     first, kept = FIRSTS[family]
-    pad = next((source.pads[n + suffix] for n in _firsts(first) if n + suffix in source.pads), None)
-    if pad == 100:
+    names = (f"{first}{suffix}", f"{first}_bgrd{suffix}")
+    pads = [source.parameters.get(name, {}).get("pad") for name in names]
+    if 100 in pads:
         return 100
     if not suffixes(source, "score_fr"):
         return "same" if family == "googlenet" else 100
-    if pad == kept:
-        return "same"
-    if pad is not None:
+    return "same" if kept in pads else 100
+
+
+def _dropout(source: Source, family: str, trunks: list[str]) -> dict[str, Any]:
+    """The rate of all dropout layers, where the file states it."""
+    layers = [layer + suffix for suffix in trunks for layer in DROPOUTS[family]]
+    stated = [(layer, source.parameters.get(layer, {}).get("dropout_ratio")) for layer in layers]
+    rates = {layer: rate for layer, rate in stated if rate is not None}
+    if len({*rates.values()}) > 1:
         raise ValueError(
-            f"{source.path}: `{first}` must be padded by 100, as the reference, or by {kept}, "
-            f"which keeps sizes; it is padded by {pad}. Scores of such a network would differ."
+            f"{source.path} must drop out at one rate; it has "
+            f"{', '.join(f'{rate} in `{layer}`' for layer, rate in rates.items())}. Give a file of "
+            "the networks that are known."
         )
-    return 100
-
-
-def _firsts(first: str) -> tuple[str, ...]:
-    return first, f"{first}_bgrd"
+    return {"dropout": next(iter(rates.values()))} if rates else {}

@@ -26,6 +26,17 @@ def deploy(network: Network, size: tuple[int, int]) -> Deploy:
         ValueError: Caffe has no such network: its images are scaled, or it is a classifier with
             fully connected layers, or a pooling layer rounds down.
     """
+    net = layers_of(network, size)
+    check_crops((layer for layer, _ in net.layers), range(size[0], size[0] + PERIOD))
+    return net
+
+
+def layers_of(network: Network, size: tuple[int, int]) -> Deploy:
+    """What `deploy` gives, also where Caffe would stop at a crop.
+
+    Raises:
+        ValueError: Caffe has no such network.
+    """
     net = Deploy()
     if isinstance(network, LateFusion):
         _late_fusion(net, network, size)
@@ -41,7 +52,6 @@ def deploy(network: Network, size: tuple[int, int]) -> Deploy:
         )
     else:
         _fcn(net, network, size)
-    check_crops((layer for layer, _ in net.layers), range(size[0], size[0] + PERIOD))
     return net
 
 

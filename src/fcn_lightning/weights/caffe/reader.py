@@ -27,7 +27,11 @@ V0_LAYER = 1
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as the file has it; `param` is its message without the blobs."""
+    """A layer as the file has it.
+
+    `param` is its message without the blobs; `type` is "" where an old file has one that no network
+    of ours has.
+    """
 
     name: str
     type: str
@@ -124,7 +128,7 @@ def _layer(path: Path, field: Field) -> Layer:
     ]
     return Layer(
         name=param.name,
-        type=param.type if new else schema.V1_TYPES.get(param.type, f"V1 type {param.type}"),
+        type=param.type if new else schema.V1_TYPES.get(param.type, ""),
         bottoms=tuple(param.bottom),
         tops=tuple(param.top),
         blobs=tuple(values),

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fcn_lightning.weights.caffe.parameters import stated
 from fcn_lightning.weights.caffe.reader import Layer, Net, read
 from fcn_lightning.weights.source import Source
 
@@ -38,16 +39,7 @@ def source(path: Path) -> Source:
             for layer in net.layers
             if layer.type == "Scale" and layer.blobs
         },
-        pads={
-            layer.name: next(iter(layer.param.convolution_param.pad), 0)
-            for layer in net.layers
-            if layer.param.HasField("convolution_param")
-        },
-        crops={
-            layer.name: next(iter(layer.param.crop_param.offset), 0)
-            for layer in net.layers
-            if layer.type == "Crop" and layer.param.HasField("crop_param")
-        },
+        parameters={layer.name: stated(layer) for layer in net.layers},
         normalize=_normalize(net),
         hha=any(layer.type == "Python" and "hha" in str(layer.param) for layer in net.layers),
     )
