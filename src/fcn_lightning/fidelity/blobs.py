@@ -139,9 +139,9 @@ def _add_cropped(head: SkipHead, blobs: Blobs) -> None:
     """Adds what of each skip's score meets the upscored map, and the sum that no layer takes."""
     for skip, (upscore, (_, begin)) in zip(head.skips, head.crops.items()):
         score, (h, w) = f"score_{skip}{head.suffix}", blobs[upscore + head.suffix].shape[2:]
-        cropped = blobs[score][:, :, begin : begin + h, begin : begin + w]
-        blobs[f"{score}c"] = cropped
-        blobs.setdefault(f"fuse_{skip}{head.suffix}", blobs[upscore + head.suffix] + cropped)
+        blobs[f"{score}c"] = blobs[score][:, :, begin : begin + h, begin : begin + w]
+        if (fused := f"fuse_{skip}{head.suffix}") not in blobs:
+            blobs[fused] = blobs[upscore + head.suffix] + blobs[f"{score}c"]
 
 
 def _watch_shared(head: SkipHead, blobs: Blobs) -> RemovableHandle:

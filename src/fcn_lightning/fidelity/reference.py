@@ -79,3 +79,4 @@ MODELS = {
         for name in ("fcn32s", "fcn16s")
     },
 }
+"""By the names of the reference's folders, and of those two."""
