@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from fcn_lightning.cli.fcn import app
 from fcn_lightning.fidelity import Case, cases_in, check_case, check_folder
+from fcn_lightning.fidelity.reference import MODELS
 
 CASES = cases_in(Path(__file__).parents[1] / "golden")
 
@@ -20,6 +21,10 @@ def test_own(case: Case) -> None:
     rows = check_case(case, CASES)
     assert rows or case.kind == "train_sequence.npz"
     assert not [row for row in rows if not row.ok]
+
+
+def test_every_network_is_among_them() -> None:
+    assert {case.model for case in CASES if case.kind in ("forward", "extra")} == set(MODELS)
 
 
 def test_reference(shared: Path) -> None:

@@ -171,6 +171,15 @@ def test_a_missing_mask(sentence: Callable[..., str]) -> None:
     assert "for each pass with dropout, and no other; got mask3/fc7 missing." in said
 
 
+def test_a_missing_image_of_its_own(sentence: Callable[..., str]) -> None:
+    model = "nyud-fcn16s-color-hha"
+    names = (f"train_{model}_fast.npz", f"weights_{model}_narrow.npz", SEQUENCE)
+    assert sentence(*names, change=lambda values: values.pop("in1/hha")) == (
+        f"`{names[0]}` must hold in<i>/color, in<i>/hha, in<i>/label of each image, and no other; "
+        "got in1/hha missing. Make it as the README of the golden files says."
+    )
+
+
 def test_a_missing_final_weight(sentence: Callable[..., str]) -> None:
     said = sentence(TRAIN, WEIGHTS, SEQUENCE, change=lambda values: values.pop("final/fc6.bias"))
     assert "must hold final/LAYER of each layer that learns; got none of fc6.bias." in said

@@ -24,6 +24,10 @@ Fidelity = Callable[[Path], tuple[int, Any]]
 Groups = list[dict[str, Any]]
 
 FCN8S = ("forward_voc-fcn8s_narrow_33x45.npz", "weights_voc-fcn8s_narrow.npz")
+GOOGLENET = (
+    "forward_voc-fcn-googlenet_narrow_65x97.npz",
+    "weights_voc-fcn-googlenet_narrow.npz",
+)
 ALEXNET = (
     "train_voc-fcn-alexnet_wdstress.npz",
     "weights_voc-fcn-alexnet_narrow.npz",
@@ -140,15 +144,30 @@ def test_a_label(folder: Folder, fidelity: Fidelity) -> None:
     assert set(failed(fidelity(place)[1])) == {"losses"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "extra_nyud-fcn32s-color-hha_narrow_33x45.npz",
+        "extra_nyud-fcn16s-color-hha_narrow_29x38.npz",
+    ],
+)
 def test_the_mean_of_two_networks_scores(
-    folder: Folder, fidelity: Fidelity, monkeypatch: pytest.MonkeyPatch
+    name: str, folder: Folder, fidelity: Fidelity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fused = LateFusion.fused
     monkeypatch.setattr(LateFusion, "fused", lambda network, image: 2 * fused(network, image))
-    place = folder("extra_nyud-fcn32s-color-hha_narrow_33x45.npz")
-    status, record = fidelity(place)
+    status, record = fidelity(folder(name))
     assert status == 1
     assert failed(record) == {"blobs": "score_fused", "score": "score_stride3", "loss": "loss"}
+
+
+def test_googlenets_response_normalization(
+    folder: Folder, fidelity: Fidelity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nn.LocalResponseNorm, "forward", lambda layer, x: x)
+    status, record = fidelity(folder(*GOOGLENET))
+    assert status == 1
+    assert {"blobs", "score", "losses"} <= set(failed(record))
 
 
 def test_a_loss_that_is_averaged(

@@ -123,12 +123,12 @@ class Net:
             twice = 2 * self.mask(blob, self.blobs[blob].shape)
             self._add(blob, (blob,), self.blobs[blob] * twice, lambda diff: [diff * twice])
 
-    def pool(self, top, bottom, kernel=2, stride=2):
+    def pool(self, top, bottom, kernel=2, stride=2, pad=0):
         """The largest of each window; windows may stick out at the end (`ceil`)."""
         x = self.blobs[bottom]
         (channels, h, w), places = x.shape, kernel * kernel
-        size = [n + (kernel - n) % stride for n in (h, w)]
-        out = ((0, 0), (0, size[0] - h), (0, size[1] - w))
+        size = [n + 2 * pad + (kernel - n - 2 * pad) % stride for n in (h, w)]
+        out = ((0, 0), (pad, size[0] - h - pad), (pad, size[1] - w - pad))
         columns = im2col(np.pad(x, out, constant_values=-np.inf), kernel, stride)
         columns = columns.reshape(channels, places, *columns.shape[3:])
         first = np.arange(places)[:, None, None] == columns.argmax(1)[:, None]
@@ -136,7 +136,7 @@ class Net:
         def backward(diff):
             columns = first * diff[:, None]
             columns = columns.reshape(channels, kernel, kernel, *diff.shape[1:])
-            return [col2im(columns, stride, size)[:, :h, :w]]
+            return [col2im(columns, stride, size)[:, pad : pad + h, pad : pad + w]]
 
         self._add(top, (bottom,), columns.max(1), backward)
 

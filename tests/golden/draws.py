@@ -14,11 +14,12 @@ LOG_DEPTH_MEAN = 7.844
 CLASSES = {"voc": 21, "pascalcontext": 60, "siftflow": 33, "nyud": 40}
 
 # Gains make all scores matter, and keep ten updates smooth; the seeds leave few channels dead.
-SEEDS = {"voc-fcn-alexnet": 42}
+SEEDS = {"voc-fcn-alexnet": 42, "voc-fcn-googlenet": 14}
 GAINS = {"conv1_1": 0.1, "fc6": 0.3, "score_pool4": 0.2, "score_pool3": 0.1}
 GAINS_OF = {
     "voc-fcn8s-atonce": GAINS | {"score_pool4": 10, "score_pool3": 300},
     "voc-fcn-alexnet": {"score_fr": 0.05},
+    "voc-fcn-googlenet": {"conv1": 0.1, "score_fr": 0.5},
 }
 
 
@@ -48,7 +49,7 @@ def inputs_of(model, rgb, label):
 
 
 def other_inputs(model, size):
-    """The other data sets', rounded to half precision, which the files keep."""
+    """Those that a file keeps itself, rounded to half precision as it keeps them."""
     dataset, _, *kind = model.split("-")
     rgb, label = photo(*size, CLASSES[dataset])
     color = inputs_of(model, rgb, label)["data"]
@@ -57,6 +58,7 @@ def other_inputs(model, size):
     inputs = {
         (): {"data": color},
         ("color",): {"data": color},
+        ("googlenet",): {"data": color},
         ("hha",): {"data": hha.transpose(2, 0, 1)},
         ("color", "d"): {"color": color, "depth": log_depth - LOG_DEPTH_MEAN},
         ("color", "hha"): {"color": color, "hha": hha.transpose(2, 0, 1)},

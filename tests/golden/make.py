@@ -34,7 +34,9 @@ EXTRA = {
     "nyud-fcn32s-hha": (24, 33),
     "nyud-fcn32s-color-d": (35, 29),
     "nyud-fcn32s-color-hha": (33, 45),
+    "nyud-fcn16s-color-hha": (29, 38),
 }
+GOOGLENET = (65, 97), (31, 50), (90, 64)
 TRAIN = [  # model, tag, rate, decay, and what else is not as usual
     ("voc-fcn32s", "ref", 1e-10, 5e-4, {"score": "zero"}),
     ("voc-fcn32s", "dropout", 4e-8, 5e-4, {"dropout": True}),
@@ -43,8 +45,14 @@ TRAIN = [  # model, tag, rate, decay, and what else is not as usual
     ("voc-fcn8s-atonce", "fast", 2.5e-7, 5e-4, {"zero": ["score_pool4", "score_pool3"]}),
     ("voc-fcn8s-atonce", "wdstress", 4e-8, 2.5e4, {}),
     ("voc-fcn-alexnet", "wdstress", 1e-3, 1.0, {"momentum": 0.9, "iter_size": 3}),
+    ("voc-fcn-googlenet", "wdstress", 1e-4, 5.0, {"momentum": 0.9, "iter_size": 2}),
+    ("nyud-fcn16s-color-hha", "fast", 1e-7, 5e-4, {}),
 ]
 SEQUENCE = (21, 27), (33, 45), (30, 18)
+OWN = {  # sizes of images that a trajectory's own file holds: others are too small, or RGB alone
+    "voc-fcn-googlenet": ((64, 75), (41, 87), (70, 33)),
+    "nyud-fcn16s-color-hha": SEQUENCE,
+}
 USUAL = {
     "momentum": 0.99,
     "iter_size": 1,
@@ -54,7 +62,6 @@ USUAL = {
     "zero": [],  # layers
     "up_lr": {},
     "seed": 1337,
-    "sizes": SEQUENCE,
 }
 
 
@@ -67,8 +74,9 @@ def run(model, params, inputs, **options):
 @functools.cache
 def weights_of(model, tag=""):
     """Without the fixed deconvolutions, but for those drawn at random."""
-    params = {}
-    run(model, params, inputs_of(model, *photo(9, 9)), filler=drawn(model, tag))
+    params, smallest = {}, (31, 31)  # that GoogLeNet takes
+    inputs = other_inputs(model, smallest) if model in OWN else inputs_of(model, *photo(*smallest))
+    run(model, params, inputs, filler=drawn(model, tag))
     for name in [name for name in params if name.startswith("upscore")]:
         shape = params.pop(name).shape
         if tag == "randdeconv":  # of three values, for a small file
@@ -85,6 +93,11 @@ def single(values, prefix=""):
     return {prefix + name: np.asarray(value, np.float32) for name, value in values.items()}
 
 
+def halves(inputs):
+    """Images in the half precision that `other_inputs` rounded them to; labels as they are."""
+    return {n: x.astype(np.float16) if x.ndim == 3 else x for n, x in inputs.items()}
+
+
 def by(size):
     return "{}x{}".format(*size)
 
@@ -93,13 +106,17 @@ def write(name, values):
     (HERE / f"{name}.json").write_text(json.dumps(values, separators=(",", ":")) + "\n")
 
 
-def forward(model, size, tag="", every_fifth=False):
+def forward(model, size, tag="", step=1, most=None):
+    """With every so many-th row and column of the score, and at most so many other maps."""
     rgb, label = photo(*size, CLASSES[model.split("-")[0]])
     blobs = run(model, dict(weights_of(model, tag)), inputs_of(model, rgb, label)).blobs
     starts = ("score_pool", "fuse", "upscore2", "upscore_")
-    wanted = [b for b in blobs if b in ("pool5", "score_fr") or b.startswith(starts)]
-    maps = {f"blob_{name}": blobs[name] for name in wanted[: 2 if every_fifth else None]}
-    step, key = (5, "score_stride5") if every_fifth else (1, "score")
+    ends = ("/norm1", "/norm2", "/output")  # GoogLeNet's
+    wanted = [
+        b for b in blobs if b in ("pool5", "score_fr") or b.startswith(starts) or b.endswith(ends)
+    ]
+    maps = {f"blob_{name}": blobs[name] for name in wanted[:most]}
+    key = "score" if step == 1 else f"score_stride{step}"
     maps[key] = blobs["score"][:, ::step, ::step]
     save(
         *("forward", model, "narrow", tag, by(size)),
@@ -132,8 +149,7 @@ def stats(model, *sizes):
 def extra(model, size):
     params, inputs = {}, other_inputs(model, size)
     blobs = run(model, params, inputs, filler=drawn(model)).blobs
-    halves = {name: blob.astype(np.float16) for name, blob in inputs.items() if blob.ndim == 3}
-    values = {f"in_{name}": blob for name, blob in (inputs | halves).items()}
+    values = {f"in_{name}": blob for name, blob in halves(inputs).items()}
     for name in blobs:
         if name.startswith("loss"):
             values[name] = blobs[name]
@@ -155,7 +171,13 @@ def start_of(meta):
 def trajectory(meta, params):
     """Ten updates, and what the file holds of them."""
     rng, masks, grads, losses, seen = np.random.default_rng(meta["seed"]), {}, {}, [], 0
-    images = [inputs_of(meta["model"], *photo(*size, seed=1)) for size in meta["sizes"]]
+    model, own = meta["model"], {}
+    if model in OWN:
+        images = [other_inputs(model, size) for size in meta["sizes"]]
+        for i, inputs in enumerate(images):
+            own |= {f"in{i}/{name}": value for name, value in halves(inputs).items()}
+    else:
+        images = [inputs_of(model, *photo(*size, seed=1)) for size in meta["sizes"]]
     solver = SGD(meta["base_lr"], meta["momentum"], meta["weight_decay"])
 
     def mask(blob, shape):
@@ -168,7 +190,7 @@ def trajectory(meta, params):
     for _ in range(meta["iters"]):
         nets = []
         for _ in range(meta["iter_size"]):
-            nets.append(run(meta["model"], params, images[seen % len(images)], **options))
+            nets.append(run(model, params, images[seen % len(images)], **options))
             nets[-1].backward()
             grads = grads or nets[0].grads  # the first image's alone
             seen += 1
@@ -177,6 +199,7 @@ def trajectory(meta, params):
     return (
         {"meta": json.dumps(meta), "loss": np.mean(losses, 1)}
         | ({"loss_micro": np.array(losses)} if meta["iter_size"] > 1 else {})
+        | own
         | (masks if meta["dropout"] else single(grads, "grad0/"))
         | single({name: params[name] for name in grads}, "final/")
     )
@@ -188,6 +211,7 @@ def train():
     save("train", "sequence", **rgb, **{f"label{i}": label for i, (_, label) in enumerate(images)})
     for model, tag, rate, decay, other in TRAIN:
         meta = {"model": model, "tag": tag, "base_lr": rate, "weight_decay": decay} | USUAL | other
+        meta["sizes"] = OWN.get(model, SEQUENCE)
         save("train", model, tag, **trajectory(meta, start_of(meta)))
 
 
@@ -234,7 +258,11 @@ def main():
     for model, size in FORWARD.items():
         save("weights", model, "narrow", **single(weights_of(model)))
         forward(model, size)
-    forward("voc-fcn8s", (61, 83), every_fifth=True)
+    forward("voc-fcn8s", (61, 83), step=5, most=2)
+    for model in OWN:
+        save("weights", model, "narrow", **single(weights_of(model)))
+    forward("voc-fcn-googlenet", GOOGLENET[0], step=3)
+    stats("voc-fcn-googlenet", *GOOGLENET)
     other = weights_of("voc-fcn16s", "randdeconv")
     save("weights", "voc-fcn16s", "narrow", "randdeconv", **single(other))
     forward("voc-fcn16s", (18, 30), "randdeconv")

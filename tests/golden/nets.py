@@ -1,5 +1,8 @@
 """The reference's networks, layer by layer as its net.py files, but of few channels.
 
+Two are not the reference's but CVPR 2015's: FCN-GoogLeNet, whose layers are those of BVLC's
+bvlc_googlenet/train_val.prototxt, and the 16s of NYUD's color-hha.
+
 Blobs have the reference's names; crops begin where its coord_map puts them. Multipliers are those
 of the rate and of the decay, for weights and for biases.
 """
@@ -7,6 +10,17 @@ of the rate and of the decay, for weights and for biases.
 WIDTHS, FC = (2, 3, 4, 4, 4), 8
 FCN = ((1, 1), (2, 0))
 CAFFE = ((1, 1), (1, 1))
+INCEPTIONS = {  # the published widths of each block's six convolutions, by 32 and at least 2
+    "3a": (2, 3, 4, 2, 2, 2),
+    "3b": (4, 4, 6, 2, 3, 2),
+    "4a": (6, 3, 7, 2, 2, 2),
+    "4b": (5, 4, 7, 2, 2, 2),
+    "4c": (4, 4, 8, 2, 2, 2),
+    "4d": (4, 5, 9, 2, 2, 2),
+    "4e": (8, 5, 10, 2, 4, 4),
+    "5a": (8, 5, 10, 2, 4, 4),
+    "5b": (12, 6, 12, 2, 4, 4),
+}
 
 
 def conv_relu(n, top, bottom, num_output, kernel=3, pad=1, mults=FCN, **size):
@@ -44,12 +58,16 @@ def fcn32s(n, classes, **trunk):
     head32s(n, classes)
 
 
-def head16s(n, classes, end="", label="label", loss="loss"):
-    n.conv(f"score_fr{end}", "fc7", classes, mults=FCN)
+def fuse_pool4(n, classes, end="", trunk=""):
+    n.conv(f"score_fr{end}", f"fc7{trunk}", classes, mults=FCN)
     n.deconv(f"upscore2{end}", f"score_fr{end}", 4, 2)
-    n.conv(f"score_pool4{end}", "pool4", classes, mults=FCN)
+    n.conv(f"score_pool4{end}", f"pool4{trunk}", classes, mults=FCN)
     n.crop(f"score_pool4{end}c", f"score_pool4{end}", f"upscore2{end}", 5)
     n.eltwise(f"fuse_pool4{end}", (f"upscore2{end}", f"score_pool4{end}c"))
+
+
+def head16s(n, classes, end="", label="label", loss="loss"):
+    fuse_pool4(n, classes, end)
     n.deconv(f"upscore16{end}", f"fuse_pool4{end}", 32, 16)
     n.crop(f"score{end}", f"upscore16{end}", "data", 27)
     n.softmax_loss(loss, f"score{end}", label)
@@ -106,6 +124,45 @@ def alexnet(n, classes):
     n.softmax_loss("loss", "score", normalize=True)
 
 
+def inception(n, name, bottom, widths):
+    one, reduce3, three, reduce5, five, projection = widths
+    conv_relu(n, f"{name}/1x1", bottom, one, 1, 0)
+    conv_relu(n, f"{name}/3x3_reduce", bottom, reduce3, 1, 0)
+    conv_relu(n, f"{name}/3x3", f"{name}/3x3_reduce", three, 3, 1)
+    conv_relu(n, f"{name}/5x5_reduce", bottom, reduce5, 1, 0)
+    conv_relu(n, f"{name}/5x5", f"{name}/5x5_reduce", five, 5, 2)
+    n.pool(f"{name}/pool", bottom, 3, 1, 1)
+    conv_relu(n, f"{name}/pool_proj", f"{name}/pool", projection, 1, 0)
+    branches = ("1x1", "3x3", "5x5", "pool_proj")
+    n.concat(f"{name}/output", [f"{name}/{branch}" for branch in branches])
+
+
+def googlenet(n, classes):
+    """Padded as published; scored without its average pooling, as CVPR 2015, 4.1."""
+    conv_relu(n, "conv1/7x7_s2", "data", 6, 7, 3, stride=2)
+    n.pool("pool1/3x3_s2", "conv1/7x7_s2", 3)
+    n.lrn("pool1/norm1", "pool1/3x3_s2")
+    conv_relu(n, "conv2/3x3_reduce", "pool1/norm1", 4, 1, 0)
+    conv_relu(n, "conv2/3x3", "conv2/3x3_reduce", 8)
+    n.lrn("conv2/norm2", "conv2/3x3")
+    n.pool("pool2/3x3_s2", "conv2/norm2", 3)
+    bottom = "pool2/3x3_s2"
+    for name, widths in INCEPTIONS.items():
+        inception(n, f"inception_{name}", bottom, widths)
+        bottom = f"inception_{name}/output"
+        if name in ("3b", "4e"):
+            n.pool(f"pool{name[0]}/3x3_s2", bottom, 3)
+            bottom = f"pool{name[0]}/3x3_s2"
+    n.conv("score_fr", bottom, classes, mults=FCN)
+    # coord_map: x of the image is (x - b) / s of a map. Convolutions that keep their size leave b
+    # at 0; a pool of 3 at stride s adds s, (3 - 1) / 2 of its pixels, before it doubles s:
+    # conv1 s = 2, b = 0; pools s = 4, 8, 16, 32, b = 2, 6, 14, 30. Upscored by 63, b is
+    # 30 - (63 - 1) / 2 = -1: one pixel before the image. (By 64 it would be -1.5, on no pixel.)
+    n.deconv("upscore", "score_fr", 63, 32)
+    n.crop("score", "upscore", "data", 1)
+    n.softmax_loss("loss", "score", normalize=True)
+
+
 def siftflow(n, head):
     vgg16(n)
     head(n, 33, "_sem", "sem", "loss")
@@ -127,12 +184,24 @@ def color_hha(n):
     n.softmax_loss("loss", "score")
 
 
+def color_hha_16s(n):
+    """The two trunks' sums are averaged where 32s averages its scores: before the last upscore."""
+    for end in ("color", "hha"):
+        vgg16(n, end, end)
+        fuse_pool4(n, 40, end, end)
+    n.eltwise("score_fused", ("fuse_pool4color", "fuse_pool4hha"), (0.5, 0.5))
+    n.deconv("upscore16", "score_fused", 32, 16)
+    n.crop("score", "upscore16", "color", 27)
+    n.softmax_loss("loss", "score")
+
+
 NETS = {
     "voc-fcn32s": lambda n: fcn32s(n, 21),
     "voc-fcn16s": lambda n: fcn16s(n, 21),
     "voc-fcn8s": lambda n: fcn8s(n, 21),
     "voc-fcn8s-atonce": lambda n: at_once(n, 21),
     "voc-fcn-alexnet": lambda n: alexnet(n, 21),
+    "voc-fcn-googlenet": lambda n: googlenet(n, 21),
     "pascalcontext-fcn32s": lambda n: fcn32s(n, 60),
     "pascalcontext-fcn16s": lambda n: fcn16s(n, 60),
     "pascalcontext-fcn8s": lambda n: fcn8s(n, 60),
@@ -143,4 +212,5 @@ NETS = {
     "nyud-fcn32s-hha": lambda n: fcn32s(n, 40),
     "nyud-fcn32s-color-d": color_d,
     "nyud-fcn32s-color-hha": color_hha,
+    "nyud-fcn16s-color-hha": color_hha_16s,
 }

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from fcn_lightning.models import FCN, LateFusion, SkipHead
+from fcn_lightning.models.backbones.googlenet import Inception
 from fcn_lightning.models.fusion import EarlyFusion, Heads
 
 Blobs = dict[str, Tensor]
@@ -24,7 +25,7 @@ def blobs_of(network: FCN | LateFusion, image: Tensor | Mapping[str, Tensor]) ->
 
     A convolution's is the one after its ReLU, which Caffe applies in place; `data` is the
     normalized image (each modality's by its own name); `score_pool4c` is what of `score_pool4`
-    meets `upscore2`, and `fuse_pool4` their sum.
+    meets `upscore2`, and `fuse_pool4` their sum; `inception_3a/output` is a block's.
     """
     blobs: Blobs = {}
     handles: list[RemovableHandle] = []
@@ -36,7 +37,7 @@ def blobs_of(network: FCN | LateFusion, image: Tensor | Mapping[str, Tensor]) ->
         handles += [part.backbone.register_forward_pre_hook(_inputs(blobs, name))]
         handles += _watch_trunk(part.backbone, blobs) + _watch_early(part.normalize, blobs)
         for head in _heads(part):
-            handles += _watch_head(head, blobs)
+            handles += _watch_head(head, blobs, late=late)
     shared = _heads(next(iter(networks.values())))[0] if late else None
     if shared is not None:
         handles.append(_watch_shared(shared, blobs))
@@ -91,10 +92,21 @@ def _watch_trunk(backbone: nn.Module, blobs: Blobs) -> list[RemovableHandle]:
     for name, layer in backbone.named_children():
         if isinstance(layer, nn.Conv2d):
             convolution = name
+        elif isinstance(layer, Inception):
+            handles += _watch_inception(name, layer, blobs)
         elif not isinstance(layer, nn.Dropout):
             blob = convolution if isinstance(layer, nn.ReLU) else name
             handles.append(layer.register_forward_hook(_outputs(blobs, blob)))
     return handles
+
+
+def _watch_inception(name: str, block: Inception, blobs: Blobs) -> list[RemovableHandle]:
+    """Convolutions' outputs are kept as they are after the ReLU: the block applies it in place."""
+    named = {"pool": f"{name}/pool", "": f"{name}/output"}
+    return [
+        layer.register_forward_hook(_outputs(blobs, named.get(own_name, own_name)))
+        for own_name, layer in block.named_modules()
+    ]
 
 
 def _watch_early(normalize: nn.Module, blobs: Blobs) -> list[RemovableHandle]:
@@ -106,7 +118,8 @@ def _watch_early(normalize: nn.Module, blobs: Blobs) -> list[RemovableHandle]:
     ]
 
 
-def _watch_head(head: SkipHead, blobs: Blobs) -> list[RemovableHandle]:
+def _watch_head(head: SkipHead, blobs: Blobs, *, late: bool) -> list[RemovableHandle]:
+    """Late fusion's last upscore layer takes the mean of two heads' sums, and not its own."""
     handles = [
         layer.register_forward_hook(_outputs(blobs, name)) for name, layer in head.named_children()
     ]
@@ -114,7 +127,8 @@ def _watch_head(head: SkipHead, blobs: Blobs) -> list[RemovableHandle]:
         if scale != 1:
             score = head.get_submodule(f"score_{skip}{head.suffix}")
             handles.append(score.register_forward_pre_hook(_inputs(blobs, f"scale_{skip}")))
-    for skip, upscore in zip(head.skips, list(head.crops)[1:], strict=True):
+    upscored = zip(head.skips, list(head.crops)[1:], strict=True)
+    for skip, upscore in list(upscored)[: -1 if late else None]:
         layer = head.get_submodule(upscore + head.suffix)
         fused = f"fuse_{skip}{head.suffix}"
         handles.append(layer.register_forward_pre_hook(_inputs(blobs, fused)))
@@ -122,10 +136,12 @@ def _watch_head(head: SkipHead, blobs: Blobs) -> list[RemovableHandle]:
 
 
 def _add_cropped(head: SkipHead, blobs: Blobs) -> None:
-    """Adds what of each skip's score meets the upscored map."""
+    """Adds what of each skip's score meets the upscored map, and the sum that no layer takes."""
     for skip, (upscore, (_, begin)) in zip(head.skips, head.crops.items()):
         score, (h, w) = f"score_{skip}{head.suffix}", blobs[upscore + head.suffix].shape[2:]
         blobs[f"{score}c"] = blobs[score][:, :, begin : begin + h, begin : begin + w]
+        if (fused := f"fuse_{skip}{head.suffix}") not in blobs:
+            blobs[fused] = blobs[upscore + head.suffix] + blobs[f"{score}c"]
 
 
 def _watch_shared(head: SkipHead, blobs: Blobs) -> RemovableHandle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from fcn_lightning.fidelity.compare import Comparison, Row, Values
 from fcn_lightning.fidelity.files import read
 from fcn_lightning.fidelity.reference import MODELS, Model
 from fcn_lightning.models import FCN, LateFusion, build, transplant
+from fcn_lightning.models.backbones.googlenet import INCEPTIONS
 from fcn_lightning.models.normalize import Normalize
+from fcn_lightning.weights.trunks import BRANCHES
 
 
 def network_of(name: str, weights: Values, file: Path, *, dense: bool = False) -> FCN | LateFusion:
@@ -28,7 +31,7 @@ def network_of(name: str, weights: Values, file: Path, *, dense: bool = False) -
     """
     model, values = MODELS[name], dict(weights)
     dense = dense or any(key.startswith("upscore") for key in values)
-    if model.fusion == "late":  # its one upscore layer is the first network's
+    if model.fusion == "late":  # its one last upscore layer is the first network's
         values = {_of_first(key, model.inputs[0]): value for key, value in values.items()}
     description = _description(model, values, file, dense=dense)
     for skip in model.skips if model.at_once else ():
@@ -79,7 +82,7 @@ def without_normalization(network: FCN | LateFusion) -> None:
 
 
 def _of_first(key: str, first: str) -> str:
-    return f"upscore{first}.weight" if key == "upscore.weight" else key
+    return re.sub(r"(upscore\d*)(\.weight)", rf"\1{first}\2", key)
 
 
 def _description(model: Model, values: Values, file: Path, *, dense: bool) -> dict[str, Any]:
@@ -95,6 +98,18 @@ def _description(model: Model, values: Values, file: Path, *, dense: bool) -> di
         return values[key].shape
 
     end = model.inputs[0] if model.fusion == "late" else ""
+
+    def widths(*layers: str) -> tuple[int, ...]:
+        return tuple(shape(layer + end)[0] for layer in layers)
+
+    backbone: dict[str, Any] = {"name": model.backbone}
+    if model.backbone == "googlenet":
+        blocks = [[f"inception_{name}/{branch}" for branch in BRANCHES] for name in INCEPTIONS]
+        backbone["stem"] = widths("conv1/7x7_s2", "conv2/3x3_reduce", "conv2/3x3")
+        backbone["inceptions"] = tuple(widths(*block) for block in blocks)
+    else:
+        backbone["widths"] = widths(*LAST_OF_BLOCK[model.backbone])
+        backbone["fc_widths"] = widths("fc6", "fc7")
     head: dict[str, Any] = {"name": "skip", "skips": model.skips}
     if model.at_once:
         for skip in model.skips:
@@ -104,11 +119,7 @@ def _description(model: Model, values: Values, file: Path, *, dense: bool) -> di
         head["upscore"] = "all"
     heads = {name: shape(f"score_fr_{name}")[0] for name in model.heads}
     return {
-        "backbone": {
-            "name": model.backbone,
-            "widths": tuple(shape(layer + end)[0] for layer in LAST_OF_BLOCK[model.backbone]),
-            "fc_widths": (shape(f"fc6{end}")[0], shape(f"fc7{end}")[0]),
-        },
+        "backbone": backbone,
         "head": head,
         "num_classes": heads or shape(f"score_fr{end}")[0],
         "normalize": model.normalize,

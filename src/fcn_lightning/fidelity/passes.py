@@ -12,6 +12,7 @@ from torch import Tensor
 from fcn_lightning.fidelity import images
 from fcn_lightning.fidelity.cases import Case
 from fcn_lightning.fidelity.files import check_keys, misfit, read
+from fcn_lightning.fidelity.reference import Model
 from fcn_lightning.fidelity.solver import Solver
 from fcn_lightning.fidelity.training import Samples
 from fcn_lightning.labels import VOID
@@ -26,11 +27,42 @@ def samples_of(sequence: Case, num_classes: int = VOID) -> Samples:
     values = read(sequence.path)
     names = range(max(1, len(values) // 2))
     check_keys(sequence.path, values, [f"{key}{i}" for i in names for key in ("rgb", "label")])
-    samples = []
+    samples: Samples = []
     for i in names:
         image = images.rgb_image(sequence, f"rgb{i}", values[f"rgb{i}"])
         label = images.label(sequence, f"label{i}", values[f"label{i}"], image, num_classes)
         samples.append((image, label))
+    return samples
+
+
+def own_samples(
+    case: Case, golden: Mapping[str, Any], model: Model, num_classes: int, dtype: torch.dtype
+) -> Samples:
+    """The images and labels that a trajectory's own file holds, already normalized, in order.
+
+    Raises:
+        ValueError: One is missing, is of no input of the network, or does not fit the others.
+    """
+    names = (*model.inputs, "label")
+    held = {key for key in golden if key.startswith("in")}
+    passes = range(max(1, len(held) // len(names)))
+    if odd := held ^ {f"in{i}/{name}" for i in passes for name in names}:
+        raise misfit(
+            case.path,
+            f"hold {', '.join(f'in<i>/{name}' for name in names)} of each image, and no other",
+            f"{min(odd)} {'beside' if min(odd) in held else 'missing'}",
+        )
+    samples: Samples = []
+    for i in passes:
+        image = {
+            name: images.normalized_image(
+                case, f"in{i}/{name}", golden[f"in{i}/{name}"], model.normalization(name)
+            ).to(dtype)
+            for name in model.inputs
+        }
+        first, key = image[model.inputs[0]], f"in{i}/label"
+        label = images.label(case, key, golden[key], first, num_classes)
+        samples.append((image if model.fusion else first, label))
     return samples
 
 

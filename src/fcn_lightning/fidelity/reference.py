@@ -1,6 +1,9 @@
 """The reference's networks by the names of its folders.
 
-Source: shelhamer/fcn.berkeleyvision.org, the folders' net.py.
+Two of the paper's that it has no folder of are named alike: FCN-GoogLeNet, and the 16s of NYUD's
+color-hha.
+
+Source: shelhamer/fcn.berkeleyvision.org, the folders' net.py; Long et al. 2015, Tables 1 and 4.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ class Model:
 
     @property
     def loss(self) -> Reduction:
-        """Caffe's `normalize: true` for AlexNet alone."""
-        return "mean" if self.backbone == "caffenet" else "sum"
+        """Caffe's `normalize: true` for AlexNet, and for GoogLeNet, which learns by CVPR 2015."""
+        return "sum" if self.backbone == "vgg16" else "mean"
 
     @property
     def plain_biases(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ MODELS = {
     **{f"voc-{name}": Model("caffe", skips) for name, skips in SKIPS.items()},
     "voc-fcn8s-atonce": Model("caffe", SKIPS["fcn8s"], at_once=True),
     "voc-fcn-alexnet": Model("caffe", backbone="caffenet"),
+    "voc-fcn-googlenet": Model("caffe", backbone="googlenet"),
     **{f"pascalcontext-{name}": Model("pascal_context", skips) for name, skips in SKIPS.items()},
     **{
         f"siftflow-{name}": Model("siftflow", skips, heads=("sem", "geo"))
@@ -68,6 +72,11 @@ MODELS = {
     "nyud-fcn32s-color": Model("nyud_color"),
     "nyud-fcn32s-hha": Model("nyud_hha"),
     "nyud-fcn32s-color-d": Model({"color": "nyud_color", "depth": "nyud_depth"}, fusion="early"),
-    "nyud-fcn32s-color-hha": Model({"color": "nyud_color", "hha": "nyud_hha"}, fusion="late"),
+    **{
+        f"nyud-{name}-color-hha": Model(
+            {"color": "nyud_color", "hha": "nyud_hha"}, SKIPS[name], fusion="late"
+        )
+        for name in ("fcn32s", "fcn16s")
+    },
 }
-"""By the names of the reference's folders."""
+"""By the names of the reference's folders, and of those two."""

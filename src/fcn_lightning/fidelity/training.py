@@ -12,11 +12,11 @@ from fcn_lightning.fidelity.networks import parameters_of
 from fcn_lightning.fidelity.reference import Model
 from fcn_lightning.fidelity.solver import Solver
 from fcn_lightning.losses import softmax_loss
-from fcn_lightning.models import FCN
+from fcn_lightning.models import FCN, LateFusion
 from fcn_lightning.optim import configure
 
-Samples = list[tuple[Tensor, Tensor]]
-"""Images and labels, of one each, in the order of training."""
+Samples = list[tuple[Tensor | dict[str, Tensor], Tensor]]
+"""Images (of each modality, where there are several) and labels, in the order of training."""
 
 
 class Mask(nn.Module):
@@ -51,7 +51,11 @@ class Trajectory:
 
 
 def train(
-    network: FCN, model: Model, solver: Solver, samples: Samples, masks: Mapping[str, list[Tensor]]
+    network: FCN | LateFusion,
+    model: Model,
+    solver: Solver,
+    samples: Samples,
+    masks: Mapping[str, list[Tensor]],
 ) -> Trajectory:
     """Trains a network by the project's own loss, recipe and optimizer; batch 1, accumulated."""
     run = Trajectory(start=_copies(network))

@@ -20,19 +20,19 @@ from fcn_lightning.fidelity.compare import (
     largest,
 )
 from fcn_lightning.fidelity.files import check_keys, misfit, read
-from fcn_lightning.fidelity.networks import network_of
-from fcn_lightning.fidelity.passes import masks_of, samples_of
+from fcn_lightning.fidelity.networks import network_of, without_normalization
+from fcn_lightning.fidelity.passes import masks_of, own_samples, samples_of
 from fcn_lightning.fidelity.reference import MODELS
 from fcn_lightning.fidelity.rounding import ROUNDINGS
 from fcn_lightning.fidelity.solver import Solver, solver_of
 from fcn_lightning.fidelity.training import Trajectory, train
-from fcn_lightning.models import FCN
 
 KEYS = {
     "loss_micro": "loss_micro",
     "grad0/LAYER.weight": r"grad0/.+\.(weight|bias)",
     "final/LAYER.weight": r"final/.+\.(weight|bias)",
     "mask<i>/fc6": r"mask(shape)?\d+/(fc6|fc7)",
+    "in<i>/NAME": r"in\d+/[a-z]+",
 }
 
 
@@ -43,13 +43,16 @@ def check_train(case: Case, weights: Case, sequence: Case) -> list[Row]:
     two nearly equal pixels of a pool it takes. So it is run as Caffe rounds, and where that leaves
     it, as others round; an update that is wrong is wrong in all of them.
 
+    Images are those of the sequence, or the file's own, `in<i>/NAME`, as extra files hold theirs.
+
     Raises:
         ValueError: A file is not as its README says, or the weights are of another network.
     """
     golden, model = read(case.path), MODELS[case.model]
     check_keys(case.path, golden, ("meta", "loss"), KEYS)
-    if model.heads or model.fusion:
-        raise misfit(case.path, "be of a network of one image and one score", case.model)
+    if model.heads:
+        raise misfit(case.path, "be of a network of one score", case.model)
+    own_images = len(model.inputs) > 1 or any(key.startswith("in") for key in golden)
     solver = solver_of(case, golden["meta"])
     masks = masks_of(case, golden, solver)
     start = {
@@ -59,9 +62,14 @@ def check_train(case: Case, weights: Case, sequence: Case) -> list[Row]:
     tried: list[list[Row]] = []
     for name, rounding in ROUNDINGS.items():
         network = network_of(case.model, start, weights.path, dense=bool(solver.up_lr))
-        assert isinstance(network, FCN)
+        num_classes = network.description["num_classes"]
         with rounding(network):
-            samples = samples_of(sequence, start["score_fr.bias"].size)
+            if own_images:
+                without_normalization(network)
+                dtype = next(network.parameters()).dtype
+                samples = own_samples(case, golden, model, num_classes, dtype)
+            else:
+                samples = samples_of(sequence, num_classes)
             run = train(network, model, solver, samples, masks)
         run.start |= {key: torch.from_numpy(value) for key, value in start.items()}
         title = f"{case.title}, rounded {name}" if name else case.title
