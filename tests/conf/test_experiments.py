@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from fcn_lightning.cli.compose import compose, job, network
-from fcn_lightning.cli.train import configure_torch
+from fcn_lightning.cli.trainer import configure_torch
 from fcn_lightning.labels import LABEL_SETS, VOC
 from fcn_lightning.optim import Recipe
 from fcn_lightning.task import SegmentationTask

@@ -14,7 +14,7 @@ from fcn_lightning import weights
 from fcn_lightning.cli.compose import compose, must_have_reader
 from fcn_lightning.cli.errors import InputError
 from fcn_lightning.cli.folder import by_class, or_none
-from fcn_lightning.cli.train import TRAINER, configure_torch
+from fcn_lightning.cli.trainer import TRAINER, configure_torch
 from fcn_lightning.data import Augment, Splits
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.tables.intervals import Difference, compare

@@ -38,6 +38,11 @@ def refuse_existing(run: Job) -> None:
         )
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether a run has ended, with its scores."""
+    return (folder / "scores.json").is_file()
+
+
 def must_be_writable(folder: Path) -> None:
     """Raises an InputError where a folder cannot be made."""
     there = next(path for path in folder.absolute().parents if path.exists())

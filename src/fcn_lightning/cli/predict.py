@@ -25,7 +25,7 @@ def predict(
 
     A network of several heads writes NAME_HEAD.png for each. Status 1 where an image is broken.
     """
-    from fcn_lightning.cli.train import configure_torch
+    from fcn_lightning.cli.trainer import configure_torch
     from fcn_lightning.data.dataset import read_image
     from fcn_lightning.inference import load
     from fcn_lightning.labels import voc_palette

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TextIO
 
@@ -36,6 +37,18 @@ def end_with_parent() -> None:
 
 def _signal_at_parents_end(number: signal.Signals) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
+
+
+def end_group(group: int, patience: float = 5.0) -> None:
+    """Ends what is left of a process group, whose members may end by themselves for a while."""
+    limit = time.monotonic() + patience
+    try:
+        while time.monotonic() < limit:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def locked(path: Path) -> TextIO:

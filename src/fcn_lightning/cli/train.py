@@ -7,18 +7,13 @@ import logging
 import resource
 import sys
 import time
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 import lightning
-import torch
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Callback, Trainer
@@ -43,14 +38,16 @@ from fcn_lightning.cli.folder import (
     by_class,
     card,
     commit,
-    must_be_writable,
+    is_complete,
     opened,
     or_none,
     refuse_existing,
     versions,
     write_json,
 )
+from fcn_lightning.cli.plan import plan, split
 from fcn_lightning.cli.processes import end_with_parent
+from fcn_lightning.cli.trainer import TRAINER, configure_torch, needs
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.models.surgery import transplant, with_suffix
@@ -74,7 +71,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     configure_torch()
     refuse_existing(run)
     done = run.folder / "scores.json"
-    if run.settings.resume and done.is_file():
+    if run.settings.resume and is_complete(run.folder):
         sys.stderr.write(f"{run.folder} is complete\n")
         record: dict[str, Any] = json.loads(done.read_text())
         return record
@@ -91,7 +88,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
         for modality, place in run.init_from.items():
             source |= with_suffix(weights.read_weights(place, net), modality)
         started = transplant(net, source)
-    _, accumulate = run.recipe.passes(num_processes(run.config))
+    _, accumulate = run.recipe.passes(needs(run.config).num_processes)
     task = SegmentationTask(
         net,
         splits.labels,
@@ -178,45 +175,6 @@ def fit_and_test(
     return trainer, progress
 
 
-TRAINER: dict[str, Any] = {
-    "check_val_every_n_epoch": None,
-    "num_sanity_val_steps": 0,
-    "use_distributed_sampler": False,
-    "enable_model_summary": False,
-    "enable_progress_bar": sys.stdout.isatty(),
-}
-"""What a Trainer is told in every run: validation is counted in steps, samplers are ours."""
-
-
-LIGHTNINGS_OWN = (
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # it calls torch so
-    r".*does not have many workers",  # `num_workers` is the user's choice
-    r"Checkpoint directory .* exists and is not empty",  # as it is where a run goes on
-    r"You're resuming from a checkpoint that ended before the epoch ended",  # by the step, exactly
-    r"The `srun` command is available on your system",  # by hand on a cluster's node
-    r"The number of training batches .* is smaller than the logging interval",
-)
-"""What Lightning warns of and no user of ours can change."""
-
-
-def configure_torch() -> None:
-    """Float32 means IEEE float32: no TF32."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in LIGHTNINGS_OWN:
-        warnings.filterwarnings("ignore", message)
-
-
-def num_processes(config: DictConfig) -> int:
-    """Over how many processes the trainer of a config runs."""
-    configure_torch()
-    probe: Trainer = instantiate(
-        config.trainer, logger=False, enable_checkpointing=False, **TRAINER
-    )
-    return probe.world_size
-
-
 def extra_loggers(run: Job, group: str | None) -> list[Logger]:
     """What `logger` names, beside metrics.csv."""
     node = run.config.logger
@@ -245,35 +203,18 @@ def run_callbacks(run: Job) -> list[Callback]:
     return [best, last, PerImage(run.folder), *named, *bar]
 
 
-def check(overrides: Sequence[str], *, sweep: bool) -> None:
-    """Checks all jobs of a command before the first one starts."""
-    jobs = [list(overrides)]
-    if sweep:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        jobs = BasicSweeper.split_arguments(parsed, None)[0]
-    made: set[Path] = set()
-    for each in jobs:
-        run = job(each, coming=made)
-        if sweep and (processes := num_processes(run.config)) > 1:
-            raise InputError(
-                f"A job of a sweep must be one process; `trainer` makes {processes}. Start the "
-                "jobs one by one, or with one process each."
-            )
-        run.recipe.passes(num_processes(run.config))
-        refuse_existing(run)
-        must_be_writable(run.folder)
-        for place in run.init_from.values():
-            if place not in made:
-                must_be_there(place, run.config)
-        made.add(run.folder)
-
-
 @hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")
 def _main(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     sweep = hydra_config.mode == RunMode.MULTIRUN
     with reported(config.debug):
         run = job(list(hydra_config.overrides.task))
+        if sweep and needs(run.config).num_processes > 1:
+            raise InputError(
+                "A sweep of jobs of several processes must run by hydra/launcher=local or slurm, "
+                "which give each job a command line of its own; this one runs by "
+                f"{hydra_config.runtime.choices['hydra/launcher']}."
+            )
         record = train(run, group=Path(hydra_config.sweep.dir).name if sweep else None)
     mean_iu: float = record["scores"]["mean_iu"]
     return mean_iu
@@ -283,9 +224,12 @@ def main() -> None:
     """The command: everything is checked before Hydra starts the first job."""
     end_with_parent()
     arguments = get_args_parser().parse_args()
-    if not (arguments.help or arguments.hydra_help or arguments.cfg or arguments.info):
+    asks = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info
+    searches = any(o.startswith("hydra/sweeper=") for o in arguments.overrides)
+    if not asks and not searches:
         with reported(debug="debug=true" in arguments.overrides):
-            check(arguments.overrides, sweep=arguments.multirun)
+            overrides = arguments.overrides
+            plan(split(overrides) if arguments.multirun else [overrides])
     _main()
 
 

@@ -1,0 +1,1 @@
+"""Launchers that give each job of a sweep a process of its own: Hydra finds them here."""
