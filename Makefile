@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install table2 fidelity test lint format clean
+.PHONY: help install table2 fidelity test test-all lint format clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ fidelity: $(INSTALLED) ## The reference's own values beside ours (GOLDEN=FOLDER 
 
 test: $(INSTALLED) ## The tests: a few minutes, no network
 	$(VENV)/bin/python -m pytest
+
+test-all: $(INSTALLED) ## The tests with the long ones: clusters, soaks (skipped where a program is missing)
+	$(VENV)/bin/python -m pytest -m ""
 
 lint: $(INSTALLED) ## Style, types and who imports whom
 	$(VENV)/bin/ruff check .
