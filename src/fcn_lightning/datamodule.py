@@ -103,6 +103,7 @@ def _leave_signals_to_the_run(worker: int) -> None:
 @atexit.register
 def _end_workers() -> None:
     """Ends loaders' workers, which Python would ask by SIGTERM, and wait for."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes their end for a failure
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

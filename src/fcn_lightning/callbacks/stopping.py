@@ -83,11 +83,13 @@ class Stopping(Callback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While this is open, signals ask the run to stop; a second one acts as it would have."""
+        """While this is open, signals ask the run to stop; a second Ctrl-C interrupts it.
+
+        A cluster may well send SIGTERM twice.
+        """
         before = {}
         if threading.current_thread() is threading.main_thread():
             before = {number: signal.signal(number, self._ask) for number in SIGNALS}
-        self._before = before
         try:
             yield
         finally:
@@ -159,8 +161,9 @@ class Stopping(Callback):
         self._num_rows = state_dict["num_rows"]
 
     def _ask(self, signum: int, frame: Any) -> None:
+        if self._asked and signum == signal.SIGINT:
+            raise KeyboardInterrupt
         self._asked = signum
-        signal.signal(signum, self._before[signal.Signals(signum)])
 
     def _save(self, trainer: Trainer) -> None:
         """Saves from process 0 alone: what `Trainer.save_checkpoint` does, without its barrier."""

@@ -51,6 +51,14 @@ def end_group(group: int, patience: float = 5.0) -> None:
         return
 
 
+def is_lost_connection(error: RuntimeError) -> bool:
+    """Whether an error says that another process of the same run is gone."""
+    import torch
+
+    own = "gloo" in str(error) or "Connection closed by peer" in str(error)
+    return own or isinstance(error, torch.distributed.DistError)
+
+
 def locked(path: Path) -> TextIO:
     """Opens a file to append to it, for one process alone.
 

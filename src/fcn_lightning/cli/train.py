@@ -46,7 +46,7 @@ from fcn_lightning.cli.folder import (
     write_json,
 )
 from fcn_lightning.cli.plan import plan, split
-from fcn_lightning.cli.processes import end_with_parent
+from fcn_lightning.cli.processes import end_with_parent, is_lost_connection
 from fcn_lightning.cli.trainer import TRAINER, configure_torch, needs
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
@@ -170,6 +170,11 @@ def fit_and_test(
         with stopping.listening():
             trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
             trainer.test(task, data, verbose=False)
+    except RuntimeError as error:
+        if not is_lost_connection(error):
+            raise
+        log.error("Another process of this run ended, as its own output says; this one ends too.")
+        raise SystemExit(1) from None
     finally:
         end_processes(trainer)
     return trainer, progress

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
+from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -64,5 +64,5 @@ def _returned(job: "JobOfSweep") -> JobReturn:
     overrides = list(job.planned.overrides)
     if job.state == "done":
         return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=job.mean_iu)
-    error = HydraException(f"{job.name}: {job.state}, {job.why}")
+    error = CompactHydraException(f"{job.name}: {job.state}, {job.why}")
     return JobReturn(overrides, status=JobStatus.FAILED, _return_value=error)
