@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
 
 from fcn_lightning.cli.compose import Job, job, must_be_there
 from fcn_lightning.cli.errors import InputError
@@ -31,8 +32,14 @@ def split(overrides: Sequence[str]) -> list[list[str]]:
     return jobs
 
 
-def plan(jobs: Sequence[Sequence[str]]) -> list[Planned]:
+def plan(
+    jobs: Sequence[Sequence[str]], needs_of: Callable[[DictConfig], Needs] = needs
+) -> list[Planned]:
     """Checks jobs, and finds the stage from which each starts among the others, in any order.
+
+    Args:
+        jobs: The overrides of each.
+        needs_of: What tells from a config what its job runs on.
 
     Raises:
         InputError: A key or value does not fit, two jobs are one run, a run is there already, or
@@ -47,7 +54,7 @@ def plan(jobs: Sequence[Sequence[str]]) -> list[Planned]:
             raise InputError(f"Each job of a sweep must be a run of its own; {folder} is of two.")
         before = [place for place in run.init_from.values() if place in folders]
         after = tuple(folders.index(place) for place in before if place != folder)
-        own = needs(run.config)
+        own = needs_of(run.config)
         _check(run, own, [*before])
         planned.append(Planned(tuple(overrides), run, own, after))
     return planned

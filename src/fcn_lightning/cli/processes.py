@@ -16,6 +16,12 @@ from fcn_lightning.cli.errors import InputError
 PARENT = "FCN_LIGHTNING_PARENT"
 """Environment variable: the id of the process that a launcher of sweeps ran in."""
 
+OF_A_JOB_ABOVE = (
+    "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED", "WANDB_RUN_ID",
+)  # fmt: skip
+"""Environment variables that would make a job take itself for a process of another one."""
+
 PR_SET_PDEATHSIG = 1
 
 

@@ -17,16 +17,10 @@ from typing import Literal
 from fcn_lightning.cli.errors import InputError
 from fcn_lightning.cli.folder import is_complete, write_json
 from fcn_lightning.cli.plan import Planned
-from fcn_lightning.cli.processes import PARENT, end_group
+from fcn_lightning.cli.processes import OF_A_JOB_ABOVE, PARENT, end_group
 from fcn_lightning.cli.status import Status
 
 State = Literal["waiting", "running", "done", "failed", "not started", "stopped"]
-
-OF_A_JOB_ABOVE = (
-    "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
-    "MASTER_ADDR", "MASTER_PORT", "PL_GLOBAL_SEED", "WANDB_RUN_ID",
-)  # fmt: skip
-"""Environment variables that would make a job take itself for a process of another one."""
 
 PATIENCE = 60.0
 """Seconds that a job has to save itself, once it is asked to stop."""

@@ -230,8 +230,10 @@ def main() -> None:
     end_with_parent()
     arguments = get_args_parser().parse_args()
     asks = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info
-    searches = any(o.startswith("hydra/sweeper=") for o in arguments.overrides)
-    if not asks and not searches:
+    by_others = any(
+        o.startswith(("hydra/sweeper=", "hydra/launcher=")) for o in arguments.overrides
+    )
+    if not asks and not (arguments.multirun and by_others):
         with reported(debug="debug=true" in arguments.overrides):
             overrides = arguments.overrides
             plan(split(overrides) if arguments.multirun else [overrides])

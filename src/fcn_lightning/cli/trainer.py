@@ -31,6 +31,7 @@ LIGHTNINGS_OWN = (
     r"You're resuming from a checkpoint that ended before the epoch ended",  # by the step, exactly
     r"The `srun` command is available on your system",  # by hand on a cluster's node
     r"It is recommended to use `self.log\(.*, sync_dist=True\)`",  # they are of all processes
+    r"`broadcast_buffers` is deprecated",  # older releases of torch have no other word for it
     r"The number of training batches .* is smaller than the logging interval",
 )
 """What Lightning warns of and no user of ours can change."""
