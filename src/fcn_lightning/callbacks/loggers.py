@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -80,21 +82,36 @@ def wandb_logger(
 
     In a folder that has a W&B run already, it is that run that goes on.
     """
-    mode = wandb.setup().settings.mode
-    if mode == "online" and not wandb.login(prompt=False):
-        mode = "offline"
-    logger = WandbLogger(
-        save_dir=save_dir,
-        project=project,
-        name=name,
-        group=group,
-        mode=mode,
-        id=run_id(Path(save_dir)),
-        resume="allow",
-        settings=wandb.Settings(quiet=True),  # the run's own log has its scores
-    )
-    logger.log_hyperparams(settings)
+    with _signals_blocked():
+        mode = wandb.setup().settings.mode
+        if mode == "online" and not wandb.login(prompt=False):
+            mode = "offline"
+        logger = WandbLogger(
+            save_dir=save_dir,
+            project=project,
+            name=name,
+            group=group,
+            mode=mode,
+            id=run_id(Path(save_dir)),
+            resume="allow",
+            settings=wandb.Settings(quiet=True),  # the run's own log has its scores
+        )
+        logger.log_hyperparams(settings)
     return logger
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Blocks signals for the processes that start meanwhile: W&B's service, which inherits it.
+
+    A signal to all processes of a run must not end the service before the run, which has something
+    to tell it yet. It ends with the run by itself.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_id(folder: Path) -> str | None:

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
@@ -76,7 +76,8 @@ def opened(run: Job) -> Iterator[None]:
     try:
         yield
     finally:
-        wandb.finish()  # the next run of a table, in the same process, is a run of its own
+        with suppress(ConnectionError):  # W&B's service is gone
+            wandb.finish()  # the next run of a table, in the same process, is a run of its own
         for handler in handlers:
             log.removeHandler(handler)
         if handlers:
