@@ -62,6 +62,8 @@ class Stopping(Callback):
     A run that is asked to stop ends after the update that it is in, or the image that it scores,
     with status 143 (130 for Ctrl-C). A checkpoint is the state between two updates, wherever
     it was saved: a validation that was due and not finished is done first when the run goes on.
+    Lightning trains no more, nor validates, from the state after the last update; so there is one
+    before it, to which a run goes back that is stopped in its last validation.
 
     Only process 0 decides and saves, so that no process waits for another's answer in training;
     the others end with it.
@@ -102,8 +104,10 @@ class Stopping(Callback):
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.metrics.keep(self._num_rows)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
         if step and step != self._validated and _is_due(pl_module, step):
             trainer.validating = True
@@ -116,13 +120,15 @@ class Stopping(Callback):
         between_updates = batch_idx % trainer.accumulate_grad_batches == 0
         if not (between_updates and trainer.is_global_zero):
             return
-        if self._asked or time.monotonic() - self._saved_at >= EVERY:
+        last_update = trainer.global_step == trainer.max_steps - 1
+        if self._asked or last_update or time.monotonic() - self._saved_at >= EVERY:
             self._save(trainer)
         self._leave_if_asked(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         if self._asked and trainer.is_global_zero:
-            self._save(trainer)
+            if trainer.global_step < trainer.max_steps:
+                self._save(trainer)
             self._leave_if_asked(trainer)
 
     def on_test_batch_end(self, trainer: Trainer, *args: Any) -> None:
@@ -149,8 +155,9 @@ class Stopping(Callback):
         loops["epoch_loop.batch_progress"] |= {"current": counted, "total": counted}
         none = dict.fromkeys(counted, 0)
         loops["epoch_loop.val_loop.batch_progress"] |= {"current": none, "total": none}
-        # Lightning counts a step only after the validation that follows it.
-        logged = step - 1 if _is_due(pl_module, step) else step
+        # Lightning counts a step once the validation that follows it is over, and goes on there.
+        goes_on = step < trainer.max_steps
+        logged = step - 1 if goes_on and _is_due(pl_module, step) else step
         loops["epoch_loop.state_dict"]["_batches_that_stepped"] = logged
 
     def state_dict(self) -> dict[str, Any]:
