@@ -44,7 +44,7 @@ def main() -> None:
     if given.processes > 1:
         own += ["trainer=ddp_cpu", f"trainer.devices={given.processes}"]
 
-    process = run([*own, "seed=1"])
+    process = run(folder, [*own, "seed=1"])
     wait_for_start(process, folder)
     start = time.monotonic()
     assert process.wait() == 0
@@ -55,7 +55,7 @@ def main() -> None:
     different = kills = rounds = 0
     while kills < given.kills:
         rounds += 1
-        process, status = run([*own, "seed=1", "overwrite=true"]), None
+        process, status = run(folder, [*own, "seed=1", "overwrite=true"]), None
         while status != 0:
             wait_for_start(process, folder)
             try:
@@ -68,7 +68,7 @@ def main() -> None:
                 print(f"{kills:3}: {how} -> {status}, {state(folder)}", flush=True)
                 leave_none(process)
             if status != 0:
-                process = run([*own, "seed=1", "resume=true"])
+                process = run(folder, [*own, "seed=1", "resume=true"])
         same = ends(folder) == whole
         different += not same
         print(f"round {rounds}: {ends(folder)} {'same' if same else 'DIFFERENT'}", flush=True)
@@ -76,25 +76,21 @@ def main() -> None:
     sys.exit(different > 0)
 
 
-def run(overrides: list[str]) -> subprocess.Popen[bytes]:
-    """Starts a run in a session of its own."""
+def run(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
+    """Starts a run in a session of its own; what it prints is in `printed`."""
     environment = {**os.environ, "WANDB_MODE": "offline"}
     command = [sys.executable, "-m", "fcn_lightning.cli.train", *RUN, *overrides]
-    return subprocess.Popen(
-        command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "printed").open("wb") as printed:
+        return subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=printed, stderr=printed
+        )
 
 
 def wait_for_start(process: subprocess.Popen[bytes], folder: Path) -> None:
     """Waits until a run is at work in its folder."""
-    before = log_of(folder).count("starts from")
-    while process.poll() is None and log_of(folder).count("starts from") <= before:
+    while process.poll() is None and b"starts from" not in (folder / "printed").read_bytes():
         time.sleep(0.05)
-
-
-def log_of(folder: Path) -> str:
-    """The run's log, "" where there is none."""
-    return "".join(path.read_text() for path in folder.glob("runs/shapes/*/seed1/train.log"))
 
 
 def stop(process: subprocess.Popen[bytes], how: str, rng: random.Random) -> None:

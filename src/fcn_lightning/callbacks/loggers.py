@@ -56,6 +56,7 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         row = {"step": step, **metrics}
+        row.pop("epoch", None)  # Lightning's, for which a run is one
         self._rows.append(row)
         columns = list(dict.fromkeys(chain(self._columns, row)))
         if columns != self._columns or len(self._rows) == 1:
