@@ -21,7 +21,7 @@ from fcn_lightning.task import SegmentationTask
 
 
 class Pictures(Callback):
-    """Some images, evenly over the validation split, with label and prediction.
+    """Some images, evenly over the part of the split that process 0 scores, with label and prediction.
 
     At every validation they go to Weights & Biases as masks; at the end into the run's folder:
     `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and side by side
@@ -41,7 +41,7 @@ class Pictures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._choose(trainer.num_val_batches, outputs, batch, batch_idx)
+        self._choose(trainer, trainer.num_val_batches, outputs, batch, batch_idx)
 
     def on_test_batch_end(
         self,
@@ -52,7 +52,7 @@ class Pictures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._choose(trainer.num_test_batches, outputs, batch, batch_idx)
+        self._choose(trainer, trainer.num_test_batches, outputs, batch, batch_idx)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
@@ -68,6 +68,8 @@ class Pictures(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
+        if not trainer.is_global_zero:
+            return
         folder = Path(trainer.default_root_dir) / "pictures"
         folder.mkdir(exist_ok=True)
         assert isinstance(pl_module, SegmentationTask)
@@ -82,8 +84,15 @@ class Pictures(Callback):
             Image.fromarray(row).save(folder / f"{name}.png")
 
     def _choose(
-        self, num_batches: Sequence[int | float], prediction: Tensor, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        num_batches: Sequence[int | float],
+        prediction: Tensor,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
+        if not trainer.is_global_zero:
+            return
         every = max(1, int(num_batches[0]) // self.num_images)
         if batch_idx % every or len(self._chosen) == self.num_images:
             return
