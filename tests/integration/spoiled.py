@@ -34,7 +34,7 @@ def pixel_average(task: SegmentationTask, batch: list[Sample], batch_idx: int) -
 
 if __name__ == "__main__":
     if os.environ["SPOILED"] == "padded_validation":
-        datamodule.Shard = padded_shard  # type: ignore[assignment,misc]
+        datamodule.Shard = padded_shard
     elif os.environ["SPOILED"] == "pixel_average":
-        SegmentationTask.training_step = pixel_average  # type: ignore[method-assign,assignment]
+        SegmentationTask.training_step = pixel_average
     main()
