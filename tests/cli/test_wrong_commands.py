@@ -169,6 +169,13 @@ def test_a_batch_that_the_processes_do_not_divide(command: Command) -> None:
     )
 
 
+def test_fewer_images_to_score_than_processes(command: Command) -> None:
+    assert command("trainer=ddp_cpu", "trainer.devices=4", "recipe.batch=4") == (
+        "There must be at least one image to score for each process; voc/val has 3, for 4 "
+        "processes. Use fewer of them by trainer.devices."
+    )
+
+
 def test_a_run_that_exists(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "shapes" / "fcn32s-recipe.max_steps-1" / "seed0"
     folder.mkdir(parents=True)

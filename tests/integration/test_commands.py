@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from wandb.proto import wandb_internal_pb2
 
@@ -101,27 +100,6 @@ def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     expected = json.loads((folder / "scores.json").read_text())["scores"]
     assert json.loads(done.stdout)["scores"] == expected
-
-
-def test_two_processes_score_each_image_once(tiny: Tiny, tmp_path: Path) -> None:
-    common = [o for o in tiny("experiment=shapes") if not o.startswith(("trainer", "paths.runs"))]
-    found = {}
-    for trainer in ("cpu", "ddp_cpu"):
-        runs = tmp_path / trainer
-        own = [f"trainer={trainer}", f"paths.runs={runs}", "recipe.lr=1e-30", "head=fcn32s_fixed"]
-        done = run("train", *common, *own)
-        assert done.returncode == 0, done.stderr
-        (folder,) = runs.glob("shapes/*/seed0")
-        per_image = np.load(folder / "per_image.npz")
-        record = json.loads((folder / "scores.json").read_text())
-        found[trainer] = (record, per_image["names"].tolist(), per_image["confusion"])
-    one, two = found["cpu"], found["ddp_cpu"]
-    assert (one[0]["num_processes"], two[0]["num_processes"]) == (1, 2)
-    assert two[0]["num_images"] == 5
-    assert two[1] == one[1]
-    np.testing.assert_array_equal(two[2], one[2])
-    assert two[0]["scores"].pop("loss") == pytest.approx(one[0]["scores"].pop("loss"), rel=1e-6)
-    assert two[0]["scores"] == one[0]["scores"]
 
 
 def test_data_check_names_what_is_broken(tiny_data: Path, tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
     splits: Splits = instantiate(run.config.data, _convert_="all")
     if not len(splits.train):
         raise InputError(f"There must be images to train on; {describe(splits.lists)}.")
+    processes = needs(run.config).num_processes
+    if len(splits.val) < processes:
+        raise InputError(
+            f"There must be at least one image to score for each process; {splits.val_split} has "
+            f"{len(splits.val)}, for {processes} processes. Use fewer of them by trainer.devices."
+        )
     net = network(run.config, len(splits.labels))
     started = None
     if run.init_from:
@@ -88,7 +94,7 @@ def train(run: Job, group: str | None = None) -> dict[str, Any]:
         for modality, place in run.init_from.items():
             source |= with_suffix(weights.read_weights(place, net), modality)
         started = transplant(net, source)
-    _, accumulate = run.recipe.passes(needs(run.config).num_processes)
+    _, accumulate = run.recipe.passes(processes)
     task = SegmentationTask(
         net,
         splits.labels,
