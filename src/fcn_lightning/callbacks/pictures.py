@@ -21,7 +21,7 @@ from fcn_lightning.task import SegmentationTask
 
 
 class Pictures(Callback):
-    """Some images, evenly over the part of the split that process 0 scores, with label and prediction.
+    """Some of the images that process 0 scores, evenly over them, with label and prediction.
 
     At every validation they go to Weights & Biases as masks; at the end into the run's folder:
     `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and side by side
