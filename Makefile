@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install table2 fidelity test test-all lint format clean
+.PHONY: help install table2 fidelity test test-all test-gpu lint format clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test: $(INSTALLED) ## The tests: a few minutes, no network
 
 test-all: $(INSTALLED) ## The tests with the long ones: clusters, soaks (skipped where a program is missing)
 	$(VENV)/bin/python -m pytest -m ""
+
+test-gpu: $(INSTALLED) ## What can only be seen on GPUs (skipped, with the reason, where there are too few)
+	$(VENV)/bin/python -m pytest -rs tests/gpu
 
 lint: $(INSTALLED) ## Style, types and who imports whom
 	$(VENV)/bin/ruff check .

@@ -106,7 +106,9 @@ class SegmentationTask(LightningModule):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
             self._check_losses()
-            self.log("train/loss", torch.cat(of_update).mean(), sync_dist=True, prog_bar=True)
+            loss = self.trainer.strategy.reduce(torch.cat(of_update).mean(), reduce_op="mean")
+            # On the CPU: Lightning reads what a progress bar shows again after every pass.
+            self.log("train/loss", loss.cpu(), prog_bar=True)
 
     def _check_losses(self) -> None:
         """Looks at the losses since the last time, which waits for a GPU.

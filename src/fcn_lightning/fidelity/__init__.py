@@ -39,14 +39,14 @@ def check_folder(folder: Path) -> list[Row]:
     return [row for case in cases for row in check_case(case, cases)]
 
 
-def check_case(case: Case, cases: list[Case]) -> list[Row]:
-    """The rows of one of a folder's files.
+def check_case(case: Case, cases: list[Case], device: str = "cpu") -> list[Row]:
+    """The rows of one of a folder's files, with its networks on a device.
 
     Raises:
         ValueError: As `check_folder`.
     """
     try:
-        rows = _rows(case, cases)
+        rows = _rows(case, cases, device)
     except (TypeError, IndexError, KeyError, AttributeError, RuntimeError) as error:
         raise misfit(case.path, "hold values of the kinds that its README names", error) from error
     if case.kind in SINGLE and any(row.what.startswith("0 ") for row in rows):
@@ -54,25 +54,25 @@ def check_case(case: Case, cases: list[Case]) -> list[Row]:
     return rows
 
 
-def _rows(case: Case, cases: list[Case]) -> list[Row]:
+def _rows(case: Case, cases: list[Case], device: str) -> list[Row]:
     if case.kind in SINGLE:
         return SINGLE[case.kind](case)
     if case.kind == "train_sequence.npz":
         samples_of(case)
         return []
     if case.kind == "extra":
-        return check_extra(case)
+        return check_extra(case, device)
     if case.kind == "weights":
         return check_weights(case)
     weights = _beside(case, cases, f"weights_{_network(case)}.npz")
     if case.kind == "caffemodel":
         return check_caffemodel(case, weights)
     if case.kind == "train":
-        return check_train(case, weights, _beside(case, cases, "train_sequence.npz"))
+        return check_train(case, weights, _beside(case, cases, "train_sequence.npz"), device)
     if case.kind == "forward":
-        return check_forward(case, weights)
+        return check_forward(case, weights, device)
     same = [other for other in cases if other.kind == "forward"]
-    return check_stats(case, weights, [o for o in same if _network(o) == _network(case)])
+    return check_stats(case, weights, [o for o in same if _network(o) == _network(case)], device)
 
 
 def _network(case: Case) -> str:

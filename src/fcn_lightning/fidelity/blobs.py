@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from fcn_lightning.fidelity.images import moved
 from fcn_lightning.models import FCN, LateFusion, SkipHead
 from fcn_lightning.models.backbones.googlenet import Inception
 from fcn_lightning.models.fusion import EarlyFusion, Heads
@@ -20,8 +21,12 @@ COPY = re.compile(r"(?P<blob>.+)_.+_\d+_split_\d+")
 """Caffe's own copies of a blob that several layers take: `data_data_0_split_1` of `data`."""
 
 
-def blobs_of(network: FCN | LateFusion, image: Tensor | Mapping[str, Tensor]) -> Blobs:
-    """The maps of a forward pass, (1, c, h, w) each, by Caffe's names.
+def blobs_of(
+    network: FCN | LateFusion,
+    image: Tensor | Mapping[str, Tensor],
+    device: str | torch.device = "cpu",
+) -> Blobs:
+    """The maps of a forward pass on a device, (1, c, h, w) each, by Caffe's names; on the CPU.
 
     A convolution's is the one after its ReLU, which Caffe applies in place; `data` is the
     normalized image (each modality's by its own name); `score_pool4c` is what of `score_pool4`
@@ -43,7 +48,7 @@ def blobs_of(network: FCN | LateFusion, image: Tensor | Mapping[str, Tensor]) ->
         handles.append(_watch_shared(shared, blobs))
     try:
         with torch.no_grad():
-            score = network(image)
+            score = network.to(device)(moved(image, device))
     finally:
         for handle in handles:
             handle.remove()
@@ -53,7 +58,7 @@ def blobs_of(network: FCN | LateFusion, image: Tensor | Mapping[str, Tensor]) ->
     blobs |= {f"score_{head}" if head else "score": value for head, value in several.items()}
     if shared is not None:
         blobs[list(shared.crops)[-1]] = blobs.pop(list(shared.crops)[-1] + shared.suffix)
-    return blobs
+    return {name: blob.cpu() for name, blob in blobs.items()}
 
 
 def blob_named(name: str, blobs: Mapping[str, Any]) -> str | None:

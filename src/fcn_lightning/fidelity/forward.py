@@ -24,7 +24,7 @@ MAPS = {"score_strideN": STRIDE, "blob_NAME": "blob_.+"}
 """What forward and extra files hold of a network's maps."""
 
 
-def check_forward(case: Case, weights: Case) -> list[Row]:
+def check_forward(case: Case, weights: Case, device: str = "cpu") -> list[Row]:
     """A network's maps, score and loss of an RGB image.
 
     Raises:
@@ -36,7 +36,8 @@ def check_forward(case: Case, weights: Case) -> list[Row]:
     required = ("image_rgb", "label", "argmax", "loss", "loss_float64_from_score")
     check_keys(case.path, values, required, {"score": "score", **MAPS})
     image = images.rgb_image(case, "image_rgb", values["image_rgb"])
-    blobs = blobs_of(network_of(case.model, read(weights.path), weights.path), image)
+    network = network_of(case.model, read(weights.path), weights.path)
+    blobs = blobs_of(network, image, device)
     label = images.label(case, "label", values["label"], image, blobs["score"].shape[1])
     losses = {
         "loss": softmax_loss(blobs["score"], label, model.loss),
@@ -49,7 +50,7 @@ def check_forward(case: Case, weights: Case) -> list[Row]:
     ]
 
 
-def check_extra(case: Case) -> list[Row]:
+def check_extra(case: Case, device: str = "cpu") -> list[Row]:
     """The same of a network of another data set, whose images are already normalized.
 
     Raises:
@@ -68,7 +69,7 @@ def check_extra(case: Case) -> list[Row]:
         name: images.normalized_image(case, key, values[key], model.normalization(name))
         for name, key in inputs.items()
     }
-    blobs = blobs_of(network, image if model.fusion else image["data"])
+    blobs = blobs_of(network, image if model.fusion else image["data"], device)
     losses = {}
     for loss, score in model.losses.items():
         key, (_, classes, _, _) = labels[loss], blobs[score].shape

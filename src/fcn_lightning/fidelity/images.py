@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -37,6 +39,15 @@ def normalized_image(case: Case, key: str, values: Array, normalization: str) ->
         raise misfit(case.path, f"hold `{key}` as ({channels}, h, w)", _kind(values))
     check_size(case, key, values.shape[1:])
     return torch.from_numpy(values.astype(np.float32))[None]
+
+
+def moved(
+    image: Tensor | Mapping[str, Tensor], device: str | torch.device
+) -> Tensor | dict[str, Tensor]:
+    """An image, or one of each modality, on a device."""
+    if isinstance(image, Tensor):
+        return image.to(device)
+    return {name: part.to(device) for name, part in image.items()}
 
 
 def label(case: Case, key: str, values: Array, image: Tensor, num_classes: int) -> Tensor:

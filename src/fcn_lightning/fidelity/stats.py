@@ -25,7 +25,9 @@ VALUES = ("mean", "std", "min", "max", "first")
 """What is there of a blob beside its shape; `first` are its first values."""
 
 
-def check_stats(case: Case, weights: Case, forward: Sequence[Case]) -> list[Row]:
+def check_stats(
+    case: Case, weights: Case, forward: Sequence[Case], device: str = "cpu"
+) -> list[Row]:
     """Shapes at every size; values too where a forward file has the image of that size.
 
     Raises:
@@ -42,7 +44,8 @@ def check_stats(case: Case, weights: Case, forward: Sequence[Case]) -> list[Row]
         _check_blobs(case, size, blobs)
         h, w = map(int, size.split("x"))
         image = known.get(torch.Size((h, w)))
-        ours = _all_blobs(network, MODELS[case.model], image or (_zeros(case, h, w), None))
+        shown = image or (_zeros(case, h, w), None)
+        ours = _all_blobs(network, MODELS[case.model], shown, device)
         for name, golden in blobs.items():
             blob = _blob(case, name, ours)
             shapes.add(f"{name} at {size}", tuple(blob.shape) != tuple(golden["shape"]), False)
@@ -109,10 +112,11 @@ def _all_blobs(
     network: FCN | LateFusion,
     model: Model,
     known: tuple[Tensor | dict[str, Tensor], Tensor | None],
+    device: str,
 ) -> Blobs:
     """The blobs of a forward pass with those of labels and losses; without a label, of all 0."""
     image, label = known
-    blobs = blobs_of(network, image)
+    blobs = blobs_of(network, image, device)
     (h, w), first = blobs[next(iter(model.losses.values()))].shape[2:], model.heads or ("label",)
     label = torch.zeros(1, h, w, dtype=torch.uint8) if label is None else label
     for name, (loss, score) in zip(first, model.losses.items(), strict=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from fcn_lightning.fidelity.images import moved
 from fcn_lightning.fidelity.networks import parameters_of
 from fcn_lightning.fidelity.reference import Model
 from fcn_lightning.fidelity.solver import Solver
@@ -33,12 +34,14 @@ class Mask(nn.Module):
                 f"A mask of dropout must have its map's shape {tuple(x.shape)}; got "
                 f"{tuple(mask.shape)}. Make the training file as its README says."
             )
-        return x * (2 * mask.to(x.dtype))
+        return x * (2 * mask.to(x))
 
 
 @dataclass
 class Trajectory:
     """What a training run showed: losses of each pass, and parameters by their layers' names.
+
+    Parameters and gradients are on the CPU.
 
     `first_gradient` is that of the first image alone, also where more make an update.
     """
@@ -57,7 +60,11 @@ def train(
     samples: Samples,
     masks: Mapping[str, list[Tensor]],
 ) -> Trajectory:
-    """Trains a network by the project's own loss, recipe and optimizer; batch 1, accumulated."""
+    """Trains a network by the project's own loss, recipe and optimizer; batch 1, accumulated.
+
+    It runs where the network is.
+    """
+    device = next(network.parameters()).device
     run = Trajectory(start=_copies(network))
     recipe = solver.recipe(network, model)
     for layer, of_layer in masks.items():
@@ -65,14 +72,14 @@ def train(
     optimizer, schedule = configure(network, recipe)
     for i in range(recipe.max_steps * recipe.batch):
         image, label = samples[i % len(samples)]
-        score = network(image)
+        score = network(moved(image, device))
         assert isinstance(score, Tensor)
-        loss = softmax_loss(score, label, recipe.loss).mean()
+        loss = softmax_loss(score, label.to(device), recipe.loss).mean()
         torch.autograd.backward(loss / recipe.batch)
         run.losses.append(loss.item())
         if i == 0:
             run.first_gradient = {
-                name: recipe.batch * parameter.grad
+                name: (recipe.batch * parameter.grad).cpu()
                 for name, parameter in parameters_of(network).items()
                 if parameter.grad is not None
             }
@@ -86,4 +93,6 @@ def train(
 
 
 def _copies(network: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in parameters_of(network).items()}
+    return {
+        name: value.detach().to("cpu", copy=True) for name, value in parameters_of(network).items()
+    }

@@ -36,7 +36,7 @@ KEYS = {
 }
 
 
-def check_train(case: Case, weights: Case, sequence: Case) -> list[Row]:
+def check_train(case: Case, weights: Case, sequence: Case, device: str = "cpu") -> list[Row]:
     """The losses, the first gradients, the final weights and their changes.
 
     A trajectory of a large rate is chaotic: rounding alone decides which side of a ReLU or which of
@@ -70,7 +70,7 @@ def check_train(case: Case, weights: Case, sequence: Case) -> list[Row]:
                 samples = own_samples(case, golden, model, num_classes, dtype)
             else:
                 samples = samples_of(sequence, num_classes)
-            run = train(network, model, solver, samples, masks)
+            run = train(network.to(device), model, solver, samples, masks)
         run.start |= {key: torch.from_numpy(value) for key, value in start.items()}
         title = f"{case.title}, rounded {name}" if name else case.title
         losses = _losses(title, case, golden, solver, run.losses)
