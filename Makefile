@@ -27,7 +27,8 @@ fidelity: $(INSTALLED) ## The reference's own values beside ours (GOLDEN=FOLDER 
 test: $(INSTALLED) ## The tests: a few minutes, no network
 	$(VENV)/bin/python -m pytest
 
-test-all: $(INSTALLED) ## The tests with the long ones: clusters, soaks (skipped where a program is missing)
+test-all: $(INSTALLED) ## The tests with the long ones: clusters, searches (skipped where a program is missing)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,search]'
 	$(VENV)/bin/python -m pytest -m ""
 
 test-gpu: $(INSTALLED) ## What can only be seen on GPUs (skipped, with the reason, where there are too few)

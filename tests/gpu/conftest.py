@@ -8,9 +8,6 @@ import pytest
 import torch
 
 from fcn_lightning.cli.trainer import configure_torch
-from integration.conftest import tiny, tiny_data
-
-__all__ = ["tiny", "tiny_data"]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -28,8 +28,14 @@ def run(module: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 
 def records(folder: Path) -> list[wandb_internal_pb2.Record]:
-    """What a run's W&B file holds: LevelDB's log of protobufs, after seven bytes of W&B's own."""
-    (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+    """What the W&B file of a run holds, which was not stopped."""
+    (part,) = folder.glob("wandb/offline-run-*")
+    return records_of(part)
+
+
+def records_of(part: Path) -> list[wandb_internal_pb2.Record]:
+    """What a W&B file holds: LevelDB's log of protobufs, after seven bytes of W&B's own."""
+    (path,) = part.glob("*.wandb")
     content, place, found, parts = path.read_bytes(), 7, [], b""
     assert content[:4] == b":W&B"
     while place + 7 <= len(content):
@@ -91,6 +97,23 @@ def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path
             assert f"pictures/{name}/masks/{kind}/path" in keys
     masks = list((folder / "wandb").glob("offline-run-*/files/media/images/mask/**/*.png"))
     assert len(masks) == 2 * 2 * 5, "label and prediction of five images at two validations"
+
+
+def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) -> None:
+    overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
+    assert run("train", *overrides, WANDB_MODE="offline").returncode == 0
+    (scores,) = tmp_path.glob("runs/shapes/*/seed0/scores.json")
+    scores.unlink()
+    done = run("train", *overrides, "resume=true", WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+
+    parts = sorted(scores.parent.glob("wandb/offline-run-*"))
+    assert len(parts) == 2
+    ids = {next(r.run.run_id for r in records_of(part) if r.HasField("run")) for part in parts}
+    assert ids == {parts[0].name.rpartition("-")[2]}
+    sync = [sys.executable, "-m", "wandb", "sync", "--dry-run", *map(str, parts)]
+    told = subprocess.run(sync, capture_output=True, text=True, check=True)
+    assert told.stderr.index(parts[0].name) < told.stderr.index(parts[1].name)
 
 
 def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:
