@@ -12,7 +12,6 @@ import os
 import random
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -350,16 +349,15 @@ def test_each_image_is_scored_once(voc: Path, scored: dict[int, Path], processes
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_one_process_writes_what_is_kept(scored: dict[int, Path], processes: int) -> None:
-    folder, writers = scored[processes], defaultdict(set)
-    for line in (folder.parents[3] / f"opened_{processes}").read_text().splitlines():
-        rank, _, path = line.partition(" ")
-        if Path(path).is_relative_to(folder):
-            writers[Path(path).relative_to(folder).with_suffix("").as_posix()].add(rank)
-    kept = {name: ranks for name, ranks in writers.items() if not name.startswith("pictures/")}
+    folder = scored[processes]
+    opened = (folder.parents[3] / f"opened_{processes}").read_text().splitlines()
+    writers = [(rank, Path(path)) for rank, _, path in (line.partition(" ") for line in opened)]
+    written = {path.relative_to(folder) for _, path in writers if path.is_relative_to(folder)}
+    kept = {path.with_suffix("").as_posix() for path in written if path.parts[0] != "pictures"}
     checkpoints = {"checkpoints/best", "checkpoints/last"}
-    assert kept.keys() == checkpoints | {"config", "metrics", "per_image", "scores", "train"}
-    assert set.union(*kept.values()) == {"0"}
-    assert len(set.union(*writers.values())) == processes, "all processes are watched"
+    assert kept == checkpoints | {"config", "metrics", "per_image", "scores", "train"}
+    assert {rank for rank, path in writers if path.is_relative_to(folder)} == {"0"}
+    assert len({rank for rank, _ in writers}) == processes, "all processes are watched"
 
 
 @pytest.mark.parametrize("update", TOGETHER, ids=name_of)

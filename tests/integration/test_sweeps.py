@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +19,30 @@ from fcn_lightning.cli.compose import job
 from fcn_lightning.cli.processes import locked
 
 Tiny = Callable[..., list[str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 DDP = ("trainer=ddp_cpu", "trainer.devices=2")
 
 
-def start(*overrides: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fcn_lightning.cli.train", "-m", *overrides],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"},
-    )  # fmt: skip
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts sweeps; what is still at work after the test is stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def sweep(*overrides: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "fcn_lightning.cli.train", "-m", *overrides],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield sweep
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def states(runs: Path) -> dict[str, str]:
@@ -49,11 +63,13 @@ def logs(runs: Path) -> list[str]:
 
 def processes_of(runs: Path) -> list[str]:
     """The processes whose command names a folder of runs."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(["ps", "-ewwo", "pid,args"], capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if f"paths.runs={runs}" in line]
 
 
-def test_stages_run_in_their_order_wherever_they_stand(tiny: Tiny, tmp_path: Path) -> None:
+def test_stages_run_in_their_order_wherever_they_stand(
+    start: Start, tiny: Tiny, tmp_path: Path
+) -> None:
     runs = tmp_path / "runs"
     sweep = start(*tiny("experiment=shapes", "head=fcn16s,fcn32s", *DDP))
     printed, _ = sweep.communicate(timeout=120)
@@ -71,7 +87,7 @@ def test_stages_run_in_their_order_wherever_they_stand(tiny: Tiny, tmp_path: Pat
 
 
 def test_a_failure_holds_up_its_own_stages_and_going_on_does_what_is_missing(
-    tiny: Tiny, tmp_path: Path
+    start: Start, tiny: Tiny, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
     own = tiny("experiment=shapes", "head=fcn32s,fcn16s", "seed=0,1", "resume=true")
@@ -110,7 +126,9 @@ def variant(overrides: list[str]) -> str:
     return job([*single, "head=fcn32s", "seed=1"]).variant
 
 
-def test_a_process_that_is_killed_ends_its_job_and_no_other(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_ends_its_job_and_no_other(
+    start: Start, tiny: Tiny, tmp_path: Path
+) -> None:
     runs = tmp_path / "runs"
     long = ("recipe.max_steps=100000", "recipe.val_every=100000", "augment.crop=64")
     sweep = start(*tiny("experiment=shapes", "seed=0,1", *DDP, *long))
@@ -165,7 +183,7 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(tiny: Tiny, tmp_path
     ],
 )
 def test_what_would_go_wrong_is_refused_before_it_starts(
-    own: tuple[str, ...], sentence: str, tiny: Tiny, tmp_path: Path
+    own: tuple[str, ...], sentence: str, start: Start, tiny: Tiny, tmp_path: Path
 ) -> None:
     refused = start(*tiny("experiment=shapes", *own))
     printed, _ = refused.communicate(timeout=60)
