@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 import torch
@@ -188,14 +189,24 @@ class Stopping(Callback):
         raise SystemExit(128 + self._asked)
 
 
-def end_processes(trainer: Trainer) -> None:
-    """Ends the processes that process 0 started on its machine, also those that hang."""
+def end_processes(trainer: Trainer, patience: float = 0.0) -> None:
+    """Ends the processes that process 0 started on its machine, also those that hang.
+
+    Args:
+        trainer: Whose processes they are.
+        patience: Seconds that they have to end by themselves.
+    """
     launcher = trainer.strategy.launcher
-    if isinstance(launcher, _SubprocessScriptLauncher):
-        for process in launcher.procs:
-            process.kill()
-            process.wait()
-        launcher.procs.clear()  # else Lightning's observer takes their end for a failure
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return
+    processes = [*launcher.procs]
+    launcher.procs.clear()  # else Lightning's observer takes their end for a failure
+    limit = time.monotonic() + patience
+    for process in processes:
+        with suppress(TimeoutExpired):
+            process.wait(max(0.0, limit - time.monotonic()))
+        process.kill()
+        process.wait()
 
 
 def _is_due(pl_module: LightningModule, step: int) -> bool:

@@ -89,6 +89,7 @@ class Sweep:
     def __init__(self, folder: Path, slots: Slots) -> None:
         """Takes a folder for the sweep's files, and what jobs run on."""
         self.folder, self.slots = folder, slots
+        self._side_by_side = slots.cpus
         self.jobs: list[JobOfSweep] = []
         self._written: list[tuple[State, str]] = []
 
@@ -133,6 +134,10 @@ class Sweep:
                 f"A job of a sweep must run on this machine; `trainer` wants "
                 f"{planned.needs.num_nodes}. Use hydra/launcher=slurm."
             )
+        if planned.needs.num_gpus == 0 and self._side_by_side < 1:
+            raise InputError(
+                f"`hydra.launcher.cpu_slots` must be at least 1; got {self._side_by_side}."
+            )
         if not self.slots.fit(planned.needs.num_gpus):
             raise InputError(
                 f"A job must fit the GPUs that are there ({len(self.slots.gpus)}); `trainer` wants "
@@ -164,6 +169,10 @@ class Sweep:
         environment |= {PARENT: str(os.getpid()), "WANDB_RUN_GROUP": self.folder.name}
         if job.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(job.gpus)
+        elif self._side_by_side > 1:
+            sharing = self._side_by_side * job.planned.needs.num_processes
+            threads = max(1, (os.cpu_count() or 1) // sharing)
+            environment.setdefault("OMP_NUM_THREADS", str(threads))
         with job.log.open("ab") as log:
             job.process = subprocess.Popen(
                 [sys.executable, "-m", "fcn_lightning.cli.train", *job.planned.overrides],

@@ -176,6 +176,7 @@ def fit_and_test(
         with stopping.listening():
             trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
             trainer.test(task, data, verbose=False)
+            end_processes(trainer, patience=60)
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise
@@ -236,10 +237,9 @@ def main() -> None:
     end_with_parent()
     arguments = get_args_parser().parse_args()
     asks = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info
-    by_others = any(
-        o.startswith(("hydra/sweeper=", "hydra/launcher=")) for o in arguments.overrides
-    )
-    if not asks and not (arguments.multirun and by_others):
+    chosen = ("hydra/sweeper=", "hydra/launcher=")  # which check their jobs themselves
+    chooses = any(override.startswith(chosen) for override in arguments.overrides)
+    if not asks and not (arguments.multirun and chooses):
         with reported(debug="debug=true" in arguments.overrides):
             overrides = arguments.overrides
             plan(split(overrides) if arguments.multirun else [overrides])
