@@ -35,6 +35,7 @@ class SegmentationData(LightningDataModule):
         self.num_workers = num_workers
 
     def train_dataloader(self) -> DataLoader[Sample]:
+        atexit.register(_end_workers)
         trainer = self._trainer()
         per_pass, _ = self.recipe.passes(trainer.world_size)
         order = TrainingOrder(
@@ -100,7 +101,6 @@ def _leave_signals_to_the_run(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-@atexit.register
 def _end_workers() -> None:
     """Ends loaders' workers, which Python would ask by SIGTERM, and wait for."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes their end for a failure

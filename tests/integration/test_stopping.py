@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from fcn_lightning import weights
 from fcn_lightning.callbacks import WholeCheckpoints, stopping
 from fcn_lightning.cli.compose import Job, job
-from fcn_lightning.cli.processes import locked
 from fcn_lightning.cli.train import train
 from fcn_lightning.task import SegmentationTask
 
@@ -63,6 +66,8 @@ def must_end_as(whole: Path, run: Job) -> None:
     )
     assert record | {"seconds": 0} == expected | {"seconds": 0}
     assert (run.folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    mine, its = (np.load(folder / "per_image.npz") for folder in (run.folder, whole))
+    assert all(np.array_equal(mine[key], its[key]) for key in its)
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -166,6 +171,67 @@ def test_stopped_again_and_again_it_ends_the_same(
     must_end_as(whole, run)
 
 
+def test_in_a_folder_that_was_moved_it_still_knows_its_best(
+    whole: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    own = overrides_of(tiny_data)
+    with at("training_step", 10, ask_to_stop), pytest.raises(SystemExit):
+        train(job([*own, f"paths.runs={tmp_path / 'here'}"]))
+    (tmp_path / "here").rename(tmp_path / "there")
+    run = job([*own, f"paths.runs={tmp_path / 'there'}", "resume=true"])
+    train(run)
+    must_end_as(whole, run)
+    assert not (tmp_path / "here").exists()
+
+
+def test_validated_only_at_its_end_it_goes_on_as_well(tiny_data: Path, tmp_path: Path) -> None:
+    own = [*overrides_of(tiny_data), "recipe.val_every=100"]
+    never_stopped = job([*own, f"paths.runs={tmp_path / 'whole'}"])
+    train(never_stopped)
+    own += [f"paths.runs={tmp_path / 'cut'}"]
+    with at("training_step", 7, ask_to_stop), pytest.raises(SystemExit):
+        train(job(own))
+    run = job([*own, "resume=true"])
+    train(run)
+    must_end_as(never_stopped.folder, run)
+
+
+def test_on_another_number_of_processes_the_updates_are_the_same(
+    tiny_data: Path, tmp_path: Path
+) -> None:
+    """Two passes of an update become one of each process."""
+    own = [*overrides_of(tiny_data), "backbone.dropout=0.0"]
+    never_stopped = job([*own, f"paths.runs={tmp_path / 'whole'}"])
+    train(never_stopped)
+    own += [f"paths.runs={tmp_path / 'cut'}"]
+    with at("training_step", 8, ask_to_stop), pytest.raises(SystemExit):
+        train(job(own))
+    others = [o for o in own if o != "trainer=cpu"]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "fcn_lightning.cli.train", *others,
+            "trainer=ddp_cpu", "resume=true",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = job([*own, "resume=true"])
+    for one, other in zip(rows(never_stopped.folder), rows(run.folder), strict=True):
+        assert one.keys() == other.keys()
+        assert [float(one[key]) for key in one] == pytest.approx(
+            [float(other[key]) for key in one], rel=1e-4, nan_ok=True
+        )
+    expected = weights.read_checkpoint(never_stopped.folder).weights
+    for name, value in weights.read_checkpoint(run.folder).weights.items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-6)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """What was logged, without what was not."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
 def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path, writer = tmp_path / "last.ckpt", WholeCheckpoints()
     writer.save_checkpoint({"step": 1}, path)
@@ -187,8 +253,19 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_folder_has_one_run_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
     run = job([*overrides_of(tiny_data), f"paths.runs={tmp_path}", "resume=true"])
     run.folder.mkdir(parents=True)
-    with locked(run.folder / "train.log"), pytest.raises(ValueError, match="by one process") as e:
-        train(run)
+    hold = (
+        "import sys; from pathlib import Path; from fcn_lightning.cli.processes import locked\n"
+        "file = locked(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(run.folder / "train.log")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="by one process") as e:
+            train(run)
+        other.communicate("")
     assert str(e.value) == (
         f"{run.folder} must be written by one process at a time; another is at work there. Wait "
         "for its end, or stop it."

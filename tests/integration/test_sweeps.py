@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,7 +111,6 @@ def test_a_failure_holds_up_its_own_stages_and_going_on_does_what_is_missing(
 
     done = sorted(runs.glob("shapes/*/*/scores.json"))
     before = [path.stat().st_mtime_ns for path in done]
-    time.sleep(1)  # sweeps are named by the second
     again = start(*own)
     printed, _ = again.communicate(timeout=120)
     assert again.returncode == 0, printed
@@ -149,7 +149,7 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(
     os.kill(second(0)[0], signal.SIGKILL)
     wait_until(lambda: states(runs)["fcn32s/seed0"] == "failed", 30, "the job has failed")
     assert time.monotonic() - killed < 20
-    assert "Another process of this run ended" in log(0)
+    assert "Another process of this run is gone" in log(0)
     wait_until(lambda: "MEMBER: 2/2" in log(1), 120, "the next job has started")
     time.sleep(1)
 
@@ -163,13 +163,58 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(
     wait_until(lambda: not processes_of(runs), 10, "no process is left")
 
 
+def test_an_error_of_one_process_is_told_and_ends_the_job(
+    start: Start, tiny: Tiny, tiny_data: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    image = data / "shapes/VOCdevkit/VOC2012/JPEGImages/scene_000001.jpg"  # the second to score
+    image.write_bytes(image.read_bytes()[:500])
+    sweep = start(*tiny("experiment=shapes", "seed=0,1", *DDP, f"paths.data={data}"))
+    printed, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1, printed
+    assert set(states(tmp_path / "runs").values()) == {"failed"}
+    for log in logs(tmp_path / "runs"):
+        assert f"{image} must be a whole image; it cannot be read" in log
+        assert "Another process of this run is gone" in log
+        assert "Traceback" not in log
+    assert processes_of(tmp_path / "runs") == []
+
+
+def test_asked_twice_it_ends_what_does_not_answer(start: Start, tiny: Tiny, tmp_path: Path) -> None:
+    long = ("recipe.max_steps=100000", "recipe.val_every=100000", "augment.crop=64")
+    sweep = start(*tiny("experiment=shapes", "seed=0,1", *long))
+    runs = tmp_path / "runs"
+
+    def at_work() -> list[int]:
+        lines = [line for line in processes_of(runs) if "seed=0,1" not in line]
+        return [int(line.split()[0]) for line in lines]
+
+    wait_until(lambda: bool(at_work()), 60, "the job has started")
+    for process in at_work():
+        os.kill(process, signal.SIGSTOP)
+    sweep.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert sweep.poll() is None
+    sweep.send_signal(signal.SIGINT)
+    printed, _ = sweep.communicate(timeout=20)
+    assert sweep.returncode == 130, printed
+    assert states(runs) == {"fcn32s/seed0": "failed", "fcn32s/seed1": "not started"}
+    assert processes_of(runs) == []
+
+
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
         (
-            ("head=fcn32s,fcn16s", "hydra/launcher=basic", *DDP),
+            ("seed=0,1", "hydra/launcher=basic", *DDP),
             "A sweep of jobs of several processes must run by hydra/launcher=local or slurm, which "
             "give each job a command line of its own; this one runs by basic.",
+        ),
+        (
+            ("head=fcn32s,fcn16s", "hydra/launcher=basic"),
+            "A sweep in which a stage starts from another must run by hydra/launcher=local or "
+            "slurm, which know of stages; this one runs by basic.",
         ),
         (
             ("seed=0,1", "recipe.batch=3", *DDP),

@@ -25,6 +25,9 @@ log = logging.getLogger("fcn_lightning")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+COUNTED = ("ready", "started", "processed", "completed")
+"""What Lightning counts of each pass."""
+
 EVERY = 600.0
 """Seconds after which a run is saved also between validations."""
 
@@ -143,7 +146,9 @@ class Stopping(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        if self._asked and not trainer.is_global_zero:
+        if trainer.is_global_zero:
+            end_processes(trainer, patience=5.0)
+        elif self._asked:
             raise SystemExit(128 + self._asked)  # process 0 left, which broke a connection
 
     def on_save_checkpoint(
@@ -151,15 +156,24 @@ class Stopping(Callback):
     ) -> None:
         """Sets Lightning's counters to those between two updates."""
         step, loops = trainer.global_step, checkpoint["loops"]["fit_loop"]
-        passes = step * trainer.accumulate_grad_batches
-        counted = dict.fromkeys(("ready", "started", "processed", "completed"), passes)
-        loops["epoch_loop.batch_progress"] |= {"current": counted, "total": counted}
-        none = dict.fromkeys(counted, 0)
+        none = dict.fromkeys(COUNTED, 0)
         loops["epoch_loop.val_loop.batch_progress"] |= {"current": none, "total": none}
         # Lightning counts a step once the validation that follows it is over, and goes on there.
         goes_on = step < trainer.max_steps
         logged = step - 1 if goes_on and _is_due(pl_module, step) else step
         loops["epoch_loop.state_dict"]["_batches_that_stepped"] = logged
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Goes on with this run's passes and in its folder, which may be others than they were."""
+        passes = checkpoint["global_step"] * trainer.accumulate_grad_batches
+        counted = dict.fromkeys(COUNTED, passes)
+        loops = checkpoint["loops"]["fit_loop"]
+        loops["epoch_loop.batch_progress"] |= {"current": counted, "total": counted}
+        for state in checkpoint["callbacks"].values():
+            if "dirpath" in state:
+                _move(state, self.path.parent.absolute())
 
     def state_dict(self) -> dict[str, Any]:
         return {"validated": self._validated, "num_rows": self.metrics.num_rows}
@@ -214,6 +228,18 @@ def _is_due(pl_module: LightningModule, step: int) -> bool:
     assert isinstance(pl_module, SegmentationTask)
     recipe = pl_module.recipe
     return step == recipe.max_steps or step % min(recipe.val_every, recipe.max_steps) == 0
+
+
+def _move(state: dict[str, Any], folder: Path) -> None:
+    """Has a ModelCheckpoint's state name the files of a folder, which may have been moved."""
+
+    def moved(path: str) -> str:
+        return str(folder / Path(path).name) if path else path
+
+    for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[key] = moved(state[key])
+    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+    state["dirpath"] = str(folder)
 
 
 def _cause(error: BaseException) -> str:

@@ -68,6 +68,11 @@ class Job:
     init_from: dict[str, Path]
     """What it starts from; of each modality by its name, where there are several."""
 
+    @property
+    def name(self) -> str:
+        """`<variant>/seed<N>`, as its folder ends."""
+        return "/".join(self.folder.parts[-2:])
+
 
 def conf_dir() -> Path:
     """The folder of configs: the checkout's, or the one that travels in the wheel."""

@@ -43,6 +43,12 @@ def is_complete(folder: Path) -> bool:
     return (folder / "scores.json").is_file()
 
 
+def invalidate(run: Job) -> None:
+    """Makes a run that will be made again incomplete, before it waits for its turn."""
+    if run.settings.overwrite:
+        (run.folder / "scores.json").unlink(missing_ok=True)
+
+
 def must_be_writable(folder: Path) -> None:
     """Raises an InputError where a folder cannot be made."""
     there = next(path for path in folder.absolute().parents if path.exists())
@@ -81,11 +87,13 @@ def opened(run: Job) -> Iterator[None]:
         for handler in handlers:
             log.removeHandler(handler)
         if handlers:
-            file.close()
+            with suppress(OSError):  # a full disk, which was told already
+                file.close()
 
 
 def _empty(folder: Path, log_file: TextIO) -> None:
-    """Removes what is in a run's folder, but for its log, whose lines go."""
+    """Removes what is in a run's folder, its scores first, but for its log, whose lines go."""
+    (folder / "scores.json").unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)

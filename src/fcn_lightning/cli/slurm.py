@@ -13,7 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fcn_lightning.cli.errors import InputError
-from fcn_lightning.cli.folder import is_complete, write_json
+from fcn_lightning.cli.folder import invalidate, is_complete, write_json
 from fcn_lightning.cli.plan import Planned
 from fcn_lightning.cli.processes import OF_A_JOB_ABOVE
 from fcn_lightning.cli.trainer import Needs
@@ -30,8 +30,10 @@ srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \\
     {command} ${{SLURM_RESTART_COUNT:+resume=true overwrite=false}}
 status=$?
 
-# Stopped, and saved: by preemption or near the end of its time. Cancelled jobs no longer run.
-if [ "$status" -eq 143 ] && scontrol show job "$SLURM_JOB_ID" | grep -q "JobState=RUNNING"; then
+# Stopped, and saved: by preemption or near the end of its time. Cancelled jobs no longer run. What
+# its other processes end with, as they lose the first, is no matter.
+if tail -n 1 {log} | grep -q "stopped by SIGTERM" &&
+    scontrol show job "$SLURM_JOB_ID" | grep -q "JobState=RUNNING"; then
     trap "" TERM
     scontrol requeue "$SLURM_JOB_ID"
 fi
@@ -72,7 +74,7 @@ def submit(
         options: sbatch's own, such as `partition`, by their long names.
 
     Raises:
-        InputError: There is no SLURM here, or it refuses a job.
+        InputError: There is no SLURM here, or it refuses a job; then none is left in the queue.
     """
     if shutil.which("sbatch") is None:
         raise InputError("hydra/launcher=slurm must find `sbatch`; it is not on this machine.")
@@ -84,8 +86,13 @@ def submit(
             continue
         script = folder / f"{first + place}.sh"
         script.write_text(_script(job, folder, first + place, options))
+        invalidate(job.run)
         before = [ids[other] for other in job.after if other in ids]
-        ids[place] = _sbatch(script, before)
+        try:
+            ids[place] = _sbatch(script, before)
+        except InputError:
+            subprocess.run(["scancel", *ids.values()], check=False)
+            raise
         _write(planned, folder, first, ids)
     return ids
 
@@ -105,7 +112,7 @@ def _in_order(planned: Sequence[Planned]) -> list[int]:
 def _script(job: Planned, folder: Path, number: int, options: Mapping[str, object]) -> str:
     needs, run = job.needs, job.run
     own: dict[str, object] = {
-        "job-name": "/".join(run.folder.parts[-2:]),
+        "job-name": run.name,
         "output": (folder / f"{number}.log").resolve(),
         "open-mode": "append",
         "nodes": needs.num_nodes,
@@ -116,7 +123,10 @@ def _script(job: Planned, folder: Path, number: int, options: Mapping[str, objec
     if needs.num_gpus:
         own["gpus-per-node"] = needs.num_gpus
     own |= {name.replace("_", "-"): value for name, value in options.items()}
-    lines = [f"#SBATCH --{name}={value}" for name, value in own.items()]
+    lines = [
+        f"#SBATCH --{name}" if value is True else f"#SBATCH --{name}={shlex.quote(str(value))}"
+        for name, value in own.items()
+    ]
     command = [sys.executable, "-m", "fcn_lightning.cli.train", *job.overrides]
     return SCRIPT.format(
         options="\n".join([*lines, "#SBATCH --requeue"]),
@@ -124,6 +134,7 @@ def _script(job: Planned, folder: Path, number: int, options: Mapping[str, objec
         above=" ".join(OF_A_JOB_ABOVE),
         group=shlex.quote(folder.name),
         command=shlex.join(command),
+        log=shlex.quote(str(run.folder / "train.log")),
     )
 
 

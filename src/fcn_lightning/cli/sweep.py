@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from fcn_lightning.cli.errors import InputError
-from fcn_lightning.cli.folder import is_complete, write_json
+from fcn_lightning.cli.folder import invalidate, is_complete, write_json
 from fcn_lightning.cli.plan import Planned
 from fcn_lightning.cli.processes import OF_A_JOB_ABOVE, PARENT, end_group
 from fcn_lightning.cli.status import Status
@@ -49,7 +49,7 @@ class Slots:
         self.cpus += not gpus
 
 
-@dataclass
+@dataclass(eq=False)
 class JobOfSweep:
     """One job: what it is, and how it goes."""
 
@@ -60,23 +60,21 @@ class JobOfSweep:
     state: State = "waiting"
     why: str = ""
     seconds: float = 0.0
+    mean_iu: float | None = None
     gpus: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
 
     @property
     def name(self) -> str:
-        """`head/seed0`, as its run's folder ends."""
-        return "/".join(self.planned.run.folder.parts[-2:])
+        """The run's."""
+        return self.planned.run.name
 
-    @property
-    def mean_iu(self) -> float | None:
-        """The score of a job that is done."""
-        if self.state != "done":
-            return None
+    def take_score(self) -> None:
+        """Reads the score of a run that is complete."""
+        self.state = "done"
         record = json.loads((self.planned.run.folder / "scores.json").read_text())
-        value: float | None = record["scores"]["mean_iu"]
-        return value
+        self.mean_iu = record["scores"]["mean_iu"]
 
 
 class Sweep:
@@ -103,15 +101,16 @@ class Sweep:
         self.folder.mkdir(parents=True, exist_ok=True)
         jobs = self._add(planned)
         with Status(jobs) as status, _asked() as asked:
-            while self._go_on():
-                self._write()
-                status.show()
-                if asked:
-                    self._stop()
+            try:
+                while self._go_on() and not asked:
                     self._write()
-                    raise SystemExit(128 + asked[0])
-                time.sleep(0.1)
-            self._write()
+                    status.show()
+                    time.sleep(0.1)
+            finally:
+                self._stop(asked)
+                self._write()
+        if asked:
+            raise SystemExit(128 + asked[0])
         return jobs
 
     def _add(self, planned: Sequence[Planned]) -> list[JobOfSweep]:
@@ -121,7 +120,9 @@ class Sweep:
             number = len(self.jobs) + len(jobs)
             jobs.append(JobOfSweep(number, each, [], self.folder / f"{number}.log"))
             if each.run.settings.resume and is_complete(each.run.folder):
-                jobs[-1].state, jobs[-1].why = "done", "before"
+                jobs[-1].take_score()
+                jobs[-1].why = "before"
+            invalidate(each.run)
         for job in jobs:
             job.after = [jobs[place] for place in job.planned.after]
         self.jobs += jobs
@@ -165,7 +166,11 @@ class Sweep:
             self._start(job)
 
     def _start(self, job: JobOfSweep) -> None:
-        environment = {k: v for k, v in os.environ.items() if k not in OF_A_JOB_ABOVE}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in OF_A_JOB_ABOVE and not name.startswith("SLURM_")
+        }
         environment |= {PARENT: str(os.getpid()), "WANDB_RUN_GROUP": self.folder.name}
         if job.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(job.gpus)
@@ -193,26 +198,25 @@ class Sweep:
         job.process = None
         self.slots.give_back(job.gpus)
         if status == 0 and complete:
-            job.state = "done"
+            job.take_score()
         elif status in (128 + signal.SIGTERM, -signal.SIGTERM):
             job.state, job.why = "stopped", "by SIGTERM"
         else:
             how = f"status {status}" if status >= 0 else signal.Signals(-status).name
             job.state, job.why = "failed", f"{how}, see {job.log}"
 
-    def _stop(self) -> None:
-        """Asks the jobs that are at work to stop, waits, and ends those that do not."""
-        running = [job for job in self.jobs if job.process is not None]
-        for job in running:
-            assert job.process is not None
-            job.process.terminate()
+    def _stop(self, asked: Sequence[int]) -> None:
+        """Asks the jobs that are at work to stop; ends them where they don't, or if asked twice."""
+        running = {job: job.process for job in self.jobs if job.process is not None}
+        for process in running.values():
+            process.terminate()
         limit = time.monotonic() + PATIENCE
+        while any(process.poll() is None for process in running.values()):
+            if time.monotonic() > limit or len(asked) > 1:
+                for process in running.values():
+                    end_group(process.pid, patience=0.0)
+            time.sleep(0.05)
         for job in running:
-            assert job.process is not None
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                job.process.wait(max(0.0, limit - time.monotonic()))
-            end_group(job.process.pid)
-            job.process.wait()
             self._end(job)
         for job in self.jobs:
             if job.state == "waiting":
@@ -244,15 +248,12 @@ class Sweep:
 
 @contextlib.contextmanager
 def _asked() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in place of what they do; the second SIGINT interrupts."""
+    """Collects SIGINT and SIGTERM in place of what they do."""
     asked: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, frame: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield asked
     finally:

@@ -46,7 +46,7 @@ from fcn_lightning.cli.folder import (
     write_json,
 )
 from fcn_lightning.cli.plan import plan, split
-from fcn_lightning.cli.processes import end_with_parent, is_lost_connection
+from fcn_lightning.cli.processes import brief, end_with_parent, is_lost_connection
 from fcn_lightning.cli.trainer import TRAINER, configure_torch, needs
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
@@ -176,11 +176,11 @@ def fit_and_test(
         with stopping.listening():
             trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
             trainer.test(task, data, verbose=False)
-            end_processes(trainer, patience=60)
+            end_processes(trainer, patience=60.0)
     except RuntimeError as error:
         if not is_lost_connection(error):
             raise
-        log.error("Another process of this run ended, as its own output says; this one ends too.")
+        log.error("Another process of this run is gone (%s); this one ends too.", brief(error))
         raise SystemExit(1) from None
     finally:
         end_processes(trainer)
@@ -215,6 +215,25 @@ def run_callbacks(run: Job) -> list[Callback]:
     return [best, last, PerImage(run.folder), *named, *bar]
 
 
+def check(overrides: list[str], *, sweep: bool) -> None:
+    """Checks all jobs of a command, but where what runs them does it: in a search, or on a cluster.
+
+    Raises:
+        InputError: A job does not fit, or starts from another one under a launcher that knows of
+            no stages.
+    """
+    launcher = next((o for o in overrides if o.startswith("hydra/launcher=")), "").partition("=")[2]
+    if not sweep:
+        plan([overrides])
+    elif launcher != "slurm" and not any(o.startswith("hydra/sweeper=") for o in overrides):
+        jobs = plan(split(overrides))
+        if launcher not in ("", "local") and any(job.after for job in jobs):
+            raise InputError(
+                "A sweep in which a stage starts from another must run by hydra/launcher=local or "
+                f"slurm, which know of stages; this one runs by {launcher}."
+            )
+
+
 @hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")
 def _main(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
@@ -237,12 +256,9 @@ def main() -> None:
     end_with_parent()
     arguments = get_args_parser().parse_args()
     asks = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info
-    chosen = ("hydra/sweeper=", "hydra/launcher=")  # which check their jobs themselves
-    chooses = any(override.startswith(chosen) for override in arguments.overrides)
-    if not asks and not (arguments.multirun and chooses):
+    if not asks:
         with reported(debug="debug=true" in arguments.overrides):
-            overrides = arguments.overrides
-            plan(split(overrides) if arguments.multirun else [overrides])
+            check(arguments.overrides, sweep=arguments.multirun)
     _main()
 
 

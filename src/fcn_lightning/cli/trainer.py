@@ -62,4 +62,5 @@ def needs(config: DictConfig) -> Needs:
         config.trainer, logger=False, enable_checkpointing=False, **TRAINER
     )
     on_gpus = isinstance(probe.accelerator, CUDAAccelerator)
-    return Needs(probe.world_size, probe.num_devices if on_gpus else 0, probe.num_nodes)
+    num_processes = probe.num_devices * probe.num_nodes  # a cluster's variables may say otherwise
+    return Needs(num_processes, probe.num_devices if on_gpus else 0, probe.num_nodes)

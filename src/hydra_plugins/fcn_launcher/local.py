@@ -50,7 +50,7 @@ class LocalLauncher(Launcher):
         from fcn_lightning.cli.plan import plan
         from fcn_lightning.cli.sweep import Slots, Sweep, visible_gpus
 
-        with reported(debug=False):
+        with reported(debug="debug=true" in job_overrides[0]):
             planned = plan(job_overrides)
             if self._sweep is None:
                 slots = Slots(visible_gpus(), self.cpu_slots)

@@ -46,7 +46,7 @@ class SlurmLauncher(Launcher):
         from fcn_lightning.cli.slurm import declared_needs, submit
 
         folder = Path(self.config.hydra.sweep.dir)
-        with reported(debug=False):
+        with reported(debug="debug=true" in job_overrides[0]):
             if not self.config.hydra.sweeper._target_.endswith(".BasicSweeper"):
                 raise InputError("A search must wait for its jobs; use hydra/launcher=local.")
             planned = plan(job_overrides, declared_needs)
@@ -54,7 +54,7 @@ class SlurmLauncher(Launcher):
         for place, job in ids.items():
             before = [ids[other] for other in planned[place].after if other in ids]
             after = f", after {', '.join(before)}" if before else ""
-            name = "/".join(planned[place].run.folder.parts[-2:])
+            name = planned[place].run.name
             sys.stderr.write(f"#{initial_job_idx + place} {name}: SLURM job {job}{after}\n")
         sys.stderr.write(f"{len(ids)} of {len(planned)} jobs submitted, see {folder}\n")
         return [
