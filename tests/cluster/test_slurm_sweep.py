@@ -19,11 +19,11 @@ pytestmark = pytest.mark.slow
 Tiny = Callable[..., list[str]]
 
 
-def sweep(slurm: Cluster, *overrides: str) -> list[dict[str, object]]:
+def sweep(slurm: Cluster, *overrides: str, partition: str = "low") -> list[dict[str, object]]:
     """Submits a sweep by the real command; what its `sweep.json` says of its jobs."""
     command = [sys.executable, "-m", "fcn_lightning.cli.train", "-m", "hydra/launcher=slurm"]
     done = subprocess.run(
-        [*command, "+hydra.launcher.options={partition:low,time:10}", *overrides],
+        [*command, f"+hydra.launcher.options={{partition:{partition},time:10}}", *overrides],
         env={**slurm.environment, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -42,10 +42,14 @@ def log_of(job: dict[str, object]) -> str:
     return path.read_text() if path.is_file() else ""
 
 
-def test_a_preempted_stage_goes_on_and_the_next_one_follows(slurm: Cluster, tiny: Tiny) -> None:
+@pytest.mark.parametrize("partition", ["low", "graceful"])
+def test_a_preempted_stage_goes_on_and_the_next_one_follows(
+    partition: str, slurm: Cluster, tiny: Tiny
+) -> None:
+    """SLURM requeues the first itself at once; in the grace time the job's script does."""
     own = ("experiment=shapes", "head=fcn16s,fcn32s", "recipe.max_steps=600", "augment.crop=64")
     ddp = ("trainer=ddp_cpu", "trainer.devices=2", "recipe.val_every=600")
-    second, first = sweep(slurm, *tiny(*own, *ddp))
+    second, first = sweep(slurm, *tiny(*own, *ddp), partition=partition)
     one, two = str(first["slurm_job"]), str(second["slurm_job"])
     assert second["after"] == [1]
     assert slurm.job(two)["Dependency"].startswith(f"afterok:{one}")
