@@ -22,7 +22,7 @@ def test_optuna_finds_the_best_of_its_trials(tiny: Tiny, tmp_path: Path) -> None
     search = [
         "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1",
         "hydra.sweeper.direction=maximize", "hydra.sweeper.sampler.seed=1",
-        "recipe.lr=tag(log,interval(1e-4,1e-1))",
+        "recipe.lr=tag(log,interval(1e-4,1e-2))", "recipe=choice(adamw,cvpr2015)",
     ]  # fmt: skip
     own = tiny("experiment=shapes", "trainer=ddp_cpu", "trainer.devices=2", "recipe.max_steps=6")
     done = subprocess.run(
