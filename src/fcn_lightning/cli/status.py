@@ -53,7 +53,9 @@ class Status:
                 self._console.print(f"#{job.number} {job.name}: {in_words(job)}", markup=False)
 
     def _table(self) -> Table:
-        table = Table("", "job", "state")
+        table = Table("")
+        table.add_column("job", overflow="fold")  # the seed stands at its end
+        table.add_column("state")
         for job in self._jobs:
             table.add_row(
                 str(job.number), job.name, in_words(job), style=COLOURS.get(job.state, "dim")
