@@ -54,10 +54,11 @@ def main() -> None:
 
     different = kills = rounds = 0
     while kills < given.kills:
-        rounds += 1
+        rounds, whole_again = rounds + 1, True
         process, status = run(folder, [*own, "seed=1", "overwrite=true"]), None
         while status != 0:
             wait_for_start(process, folder)
+            start = time.monotonic()
             try:
                 status = process.wait(rng.uniform(0, duration) if kills < given.kills else None)
             except subprocess.TimeoutExpired:
@@ -68,7 +69,9 @@ def main() -> None:
                 print(f"{kills:3}: {how} -> {status}, {state(folder)}", flush=True)
                 leave_none(process)
             if status != 0:
-                process = run(folder, [*own, "seed=1", "resume=true"])
+                process, whole_again = run(folder, [*own, "seed=1", "resume=true"]), False
+        if whole_again:
+            duration = time.monotonic() - start
         same = ends(folder) == whole
         different += not same
         print(f"round {rounds}: {ends(folder)} {'same' if same else 'DIFFERENT'}", flush=True)
