@@ -106,3 +106,15 @@ def test_jobs_must_say_what_they_run_on(tiny: Tiny) -> None:
         "A job of a cluster must say what it runs on; `trainer` has accelerator=auto and devices=1."
         " Use trainer=gpu, trainer=ddp with trainer.devices=N for N GPUs, or trainer=cpu.\n"
     )
+
+
+def test_what_slurm_refuses_leaves_nothing_in_the_queue(slurm: Cluster, tiny: Tiny) -> None:
+    command = [sys.executable, "-m", "fcn_lightning.cli.train", "-m", "hydra/launcher=slurm"]
+    own = ["+hydra.launcher.options.partition=nowhere", *tiny("experiment=shapes", "seed=0,1")]
+    done = subprocess.run(
+        [*command, *own], env=slurm.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "invalid partition specified: nowhere" in done.stderr
+    assert done.stderr.endswith("Set its options by hydra.launcher.options.\n")
+    assert slurm.run("squeue", "--noheader") == ""

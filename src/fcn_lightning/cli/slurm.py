@@ -86,13 +86,14 @@ def submit(
             continue
         script = folder / f"{first + place}.sh"
         script.write_text(_script(job, folder, first + place, options))
-        invalidate(job.run)
         before = [ids[other] for other in job.after if other in ids]
         try:
             ids[place] = _sbatch(script, before)
         except InputError:
-            subprocess.run(["scancel", *ids.values()], check=False)
+            if ids:
+                subprocess.run(["scancel", *ids.values()], check=False)
             raise
+        invalidate(job.run)
         _write(planned, folder, first, ids)
     return ids
 

@@ -114,9 +114,10 @@ class Sweep:
         return jobs
 
     def _add(self, planned: Sequence[Planned]) -> list[JobOfSweep]:
-        jobs: list[JobOfSweep] = []
         for each in planned:
             self._must_fit(each)
+        jobs: list[JobOfSweep] = []
+        for each in planned:
             number = len(self.jobs) + len(jobs)
             jobs.append(JobOfSweep(number, each, [], self.folder / f"{number}.log"))
             if each.run.settings.resume and is_complete(each.run.folder):

@@ -47,6 +47,7 @@ from fcn_lightning.cli.folder import (
 )
 from fcn_lightning.cli.plan import plan, split
 from fcn_lightning.cli.processes import brief, end_with_parent, is_lost_connection
+from fcn_lightning.cli.slurm import declared_needs
 from fcn_lightning.cli.trainer import TRAINER, configure_torch, needs
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
@@ -216,7 +217,7 @@ def run_callbacks(run: Job) -> list[Callback]:
 
 
 def check(overrides: list[str], *, sweep: bool) -> None:
-    """Checks all jobs of a command, but where what runs them does it: in a search, or on a cluster.
+    """Checks all jobs of a command, but those of a search, which are not known yet.
 
     Raises:
         InputError: A job does not fit, or starts from another one under a launcher that knows of
@@ -225,9 +226,9 @@ def check(overrides: list[str], *, sweep: bool) -> None:
     launcher = next((o for o in overrides if o.startswith("hydra/launcher=")), "").partition("=")[2]
     if not sweep:
         plan([overrides])
-    elif launcher != "slurm" and not any(o.startswith("hydra/sweeper=") for o in overrides):
-        jobs = plan(split(overrides))
-        if launcher not in ("", "local") and any(job.after for job in jobs):
+    elif not any(o.startswith("hydra/sweeper=") for o in overrides):
+        jobs = plan(split(overrides), declared_needs if launcher == "slurm" else needs)
+        if launcher not in ("", "local", "slurm") and any(job.after for job in jobs):
             raise InputError(
                 "A sweep in which a stage starts from another must run by hydra/launcher=local or "
                 f"slurm, which know of stages; this one runs by {launcher}."
