@@ -1,48 +1,56 @@
-PYTHON ?= python3.11
+PYTHON ?=
+UV ?=
 SEEDS ?= 0
 DATA ?= shapes
 GOLDEN ?= tests/golden
+TESTS ?=
 VENV := .venv
-INSTALLED := $(VENV)/.installed
+SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
+# A process for each core, with one thread each: OpenMP's threads would compete.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal --durations=10
 
 .DEFAULT_GOAL := help
-.PHONY: help install table2 fidelity test test-all test-gpu lint format clean
+.PHONY: help venv install table2 fidelity test test-all test-gpu test-pythons lint format clean
 
-help: ## This list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=python3.12 selects the Python of a new .venv (default: the first that runs of 3.13, 3.12, 3.11)."
+	@echo "  UV=1 installs with uv instead of pip."
 
-install: $(INSTALLED) ## Set up .venv with what was tested (other commands do it by themselves)
+install: venv ## Create .venv with the tested versions (the other commands do this when needed)
 
-$(INSTALLED): pyproject.toml constraints.txt
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
-	touch $@
+venv:
+	@$(SET_UP) dev
 
-table2: $(INSTALLED) ## Train and print Table 2 on the embedded data (SEEDS=0,1,2 for three; FORCE=1 again)
+table2: venv ## Train on the embedded data and print Table 2 (SEEDS=0,1,2 for three seeds, FORCE=1 to train again)
 	$(VENV)/bin/fcn table run table2 --data $(DATA) --seeds $(SEEDS) $(if $(FORCE),--force)
 
-fidelity: $(INSTALLED) ## The reference's own values beside ours (GOLDEN=FOLDER for others than tests/golden)
-	$(VENV)/bin/fcn fidelity "$(GOLDEN)"
+fidelity: venv ## Compare with the reference's values (GOLDEN=FOLDER for values other than tests/golden)
+	PYTHONPATH=tests $(VENV)/bin/python -m fidelity "$(GOLDEN)"
 
-test: $(INSTALLED) ## The tests: a few minutes, no network
-	$(VENV)/bin/python -m pytest
+test: venv ## Run the tests (minutes, no network; TESTS=tests/models for some of them)
+	$(PYTEST) $(TESTS)
 
-test-all: $(INSTALLED) ## The tests with the long ones: clusters, searches (skipped where a program is missing)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,search]'
-	$(VENV)/bin/python -m pytest -m ""
+test-all: test ## Run the long tests too: clusters, searches (skipped if a program is missing)
+	@$(SET_UP) dev,search
+	$(VENV)/bin/python -m pytest -rs -m slow
 
-test-gpu: $(INSTALLED) ## What can only be seen on GPUs (skipped, with the reason, where there are too few)
+test-gpu: venv ## Run the GPU tests (skipped, with the reason, if there are too few GPUs)
 	$(VENV)/bin/python -m pytest -rs tests/gpu
 
-lint: $(INSTALLED) ## Style, types and who imports whom
+test-pythons: ## Run the unit tests on each installed Python (environments in .venvs, 6 GB each)
+	@scripts/test-pythons
+
+lint: venv ## Check style, types and imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-format: $(INSTALLED) ## Put the code in its format
+format: venv ## Format the code
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-clean: ## Remove .venv; runs and data stay
-	rm -rf $(VENV)
+clean: ## Delete .venv and .venvs; runs and data stay
+	rm -rf $(VENV) .venvs

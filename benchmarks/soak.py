@@ -1,10 +1,10 @@
-"""Kills a run again and again at random moments, and goes on each time: does it end the same?
+"""Kill a run again and again at random moments and resume it each time: does it end the same?
 
     python benchmarks/soak.py --kills 30 [--seed 0] [--processes 1] [--folder FOLDER]
 
-A short run with its W&B logger is done once without a stop; then again, killed (SIGKILL to all of
-its processes or to one of them, or SIGTERM) at a random moment after it began, and gone on with by
-resume=true. Weights, scores.json (but for its seconds) and metrics.csv must end the same.
+A short run with its W&B logger runs once without a stop. Then it runs again, is killed (SIGKILL to
+all of its processes or to one of them, or SIGTERM) at a random moment, and continues with
+resume=true. Weights, scores.json (except for its seconds) and metrics.csv must end the same.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def ends(folder: Path) -> dict[str, str]:
     (run_folder,) = folder.glob("runs/shapes/*/seed1")
     weights = torch.load(run_folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     scores = json.loads((run_folder / "scores.json").read_text())
-    del scores["seconds"]
+    del scores["seconds"], scores["config"]["resume"], scores["config"]["overwrite"]
     contents = {
         "weights": b"".join(value.numpy().tobytes() for value in weights.values()),
         "scores": json.dumps(scores).encode(),

@@ -13,10 +13,10 @@ import sys
 import torch
 from hydra.utils import instantiate
 
-from fcn_lightning.cli.compose import compose
 from fcn_lightning.data import Splits
 from fcn_lightning.labels import VOID
 from fcn_lightning.metrics import SegmentationScores
+from fcn_lightning.runs.compose import compose
 
 
 def upper_bound(splits: Splits, stride: int) -> float:

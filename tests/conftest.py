@@ -1,26 +1,48 @@
-"""What the tests of all rooms share: narrow networks, tiny runs, a process left as it was found."""
+"""Fixtures for all tests: narrow networks, tiny runs, a restored process state.
+
+Heavy imports are in the fixtures: pytest-xdist's main process loads this file and runs no test.
+"""
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import random
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import jaxtyping
+import jaxtyping._import_hook
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
-from fcn_lightning.data import shapes
-from fcn_lightning.models import Network, build
+if TYPE_CHECKING:
+    from fcn_lightning.models import Network
 
 NARROW = {
     "vgg16": {"name": "vgg16", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
     "alexnet": {"name": "alexnet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
     "caffenet": {"name": "caffenet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
 }
+
+marked_cache = jaxtyping._import_hook._optimized_cache_from_source
+
+
+def pytest_configure() -> None:
+    """Lets other packages keep their bytecode.
+
+    While a module of this package is imported, jaxtyping looks for its own kind of bytecode for all
+    modules. torch, SciPy and others would be compiled again in each process, for 13 s of CPU time.
+    """
+
+    def cache(checker: str, path: str, debug_override: None = None) -> str:
+        installed = re.search(r"[/\\]site-packages[/\\](?!fcn_lightning)", path)
+        return cache_from_source(path) if installed else marked_cache(checker, path)
+
+    jaxtyping._import_hook._optimized_cache_from_source = cache
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,7 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts from one seed in an empty folder, and leaves all as it was."""
+    """Starts each test in an empty folder from one seed; restores generators and environment."""
+    import torch
+
     monkeypatch.chdir(tmp_path)
     environment, python, numpy = dict(os.environ), random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
@@ -61,7 +85,10 @@ def shared() -> Path:
 
 @pytest.fixture
 def narrow() -> Callable[..., Network]:
-    """Builds a network of few channels whose layers, the scoring ones too, are drawn at random."""
+    """Builds a network of few channels with random weights, scoring layers included."""
+    from torch import nn
+
+    from fcn_lightning.models import build
 
     def make(
         skips: tuple[str, ...] = (),
@@ -90,6 +117,8 @@ def narrow() -> Callable[..., Network]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`paths.data` of an embedded set of 6 + 5 scenes and 12 + 6 single shapes."""
+    from fcn_lightning.data import shapes
+
     data = tmp_path_factory.mktemp("data")
     counts = {"TRAIN": 6, "VAL": 5, "SHARED": 2, "SINGLE_TRAIN": 12, "SINGLE_VAL": 6}
     with pytest.MonkeyPatch.context() as patch:
@@ -101,7 +130,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny(tiny_data: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    """Overrides of a run of two updates under `tmp_path`; the last of two for one key counts."""
+    """Overrides of a run of two steps under `tmp_path`; the last of two for one key counts."""
 
     def overrides(*own: str, classifier: str | None = "null") -> list[str]:
         common = [
@@ -120,3 +149,94 @@ def tiny(tiny_data: Path, tmp_path: Path) -> Callable[..., list[str]]:
         return [*start, *common, *own]
 
     return overrides
+
+
+@pytest.fixture
+def runs() -> Path:
+    """The folder of runs, of the same name in each test, so that configs are composed once."""
+    folder = Path("runs")
+    folder.mkdir()
+    return folder
+
+
+@functools.cache
+def composed_once(overrides: tuple[str, ...], config_dir: Path | None) -> Any:
+    from fcn_lightning.runs.compose import compose
+
+    return compose(overrides, config_dir)
+
+
+@pytest.fixture
+def composing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans of tables compose equal overrides once in all tests."""
+    from fcn_lightning.tables import plan
+
+    monkeypatch.setattr(plan, "compose", composed_once)
+
+
+@pytest.fixture
+def config_of() -> Callable[..., dict[str, Any]]:
+    """Composes the configuration of a run below `runs`, with some keys changed: `recipe.lr`."""
+    from fcn_lightning.runs.expected import expected
+
+    def config_of(
+        experiment: str, head: str, seed: int, changes: Mapping[str, Any] = {}
+    ) -> dict[str, Any]:
+        paths = {"runs": "runs", "data": "data"}
+        composed = expected(f"experiment={experiment}", f"head={head}")
+        values = composed.with_values({"seed": seed, "paths": paths})
+        config: dict[str, Any] = copy.deepcopy(values)
+        for key, value in changes.items():
+            *above, last = key.split(".")
+            functools.reduce(dict.__getitem__, above, config)[last] = value
+        return config
+
+    return config_of
+
+
+BEFORE = {
+    "classifier": None, "fcn32s_fixed": "classifier", "fcn32s": "classifier", "fcn16s": "fcn32s",
+    "fcn8s": "fcn16s", "fcn8s_at_once": "classifier",
+}  # fmt: skip
+
+
+@pytest.fixture
+def finish(runs: Path, config_of: Callable[..., dict[str, Any]]) -> Callable[..., Path]:
+    """Writes the scores.json of a run below `runs`, and returns the run's folder."""
+    from fcn_lightning.runs.record import Record, Start
+
+    def finish(
+        run: str,
+        scores: tuple[float | None, ...] = (0.9, 0.5, 0.4, 0.8),
+        config: Mapping[str, Any] = {},
+        start: Mapping[str, Any] = {},
+        **changes: object,
+    ) -> Path:
+        experiment, variant, seed_folder = run.split("/")[-3:]
+        head, seed = variant.partition("-")[0], int(seed_folder.removeprefix("seed"))
+        own = config_of(experiment, head, seed, config)
+        starts: dict[str, Start] = {}
+        if (before := BEFORE[head]) and own["init_from"] == "default":
+            first = before == "classifier"
+            above = "shapes_classifier" if first and experiment == "shapes" else experiment
+            place = (
+                "vgg16.pth" if first and experiment != "shapes" else f"{above}/{before}/seed{seed}"
+            )
+            made_by = None if place == "vgg16.pth" else config_of(above, before, seed, start)
+            starts[""] = Start(path=place, config=made_by)
+        names = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu")
+        record = Record(
+            experiment=experiment, variant=variant, head=head, seed=seed, debug=None, tags=[],
+            data=own["data"]["name"], split="voc/val", split_size=100, num_images=100,
+            checkpoint="last", step=own["recipe"]["max_steps"],
+            scores=dict(zip(names, scores), loss=0.3), class_iu={"background": None},
+            average_over=[], best_val=None, lists={}, start=starts, precision="32-true",
+            num_processes=1, device="cpu", seconds=60.0, commit="0123456789abcdef+", versions={},
+            config=own,
+        )  # fmt: skip
+        folder = runs / run
+        folder.mkdir(parents=True, exist_ok=True)
+        record.model_copy(update=changes).write(folder)
+        return folder
+
+    return finish

@@ -42,7 +42,7 @@ def test_each_head_labels(narrow):
     [
         (
             {"normalize": {"color": "nyud_color", "hha": "nyud_hha"}, "fusion": "late"},
-            "one of several modalities",
+            "of several modalities",
         ),
         ({"head": {"name": "classifier"}, "padding": "same", "fc6_kernel": 3}, "a classifier"),
     ],
@@ -52,5 +52,5 @@ def test_networks_of_other_images_are_refused(narrow, tmp_path, arguments, what)
     with pytest.raises(ValueError, match="RGB") as error:
         load(path)
     assert str(error.value) == (
-        f"{path} must hold a network that labels RGB images; it holds {what}."
+        f"The network in {path} is {what}. Only networks that label RGB images can predict."
     )

@@ -31,7 +31,7 @@ def test_colors_are_all_different():
     assert len(np.unique(voc_palette(), axis=0)) == 256
 
 
-def test_vocs_classes_stand_in_its_order():
+def test_vocs_classes_are_in_its_order():
     assert len(VOC) == 21
     assert [VOC.classes[i] for i in (0, 8, 12, 15, 20)] == [
         "background", "cat", "dog", "person", "tvmonitor"
@@ -50,6 +50,6 @@ def test_indices_by_name():
 
 
 def test_indices_of_other_names_are_refused():
-    with pytest.raises(ValueError, match="Classes") as error:
+    with pytest.raises(ValueError, match="Unknown classes") as error:
         LabelSet("pets", ("cat", "dog")).indices(["cat", "cow", "cot"])
-    assert str(error.value) == "Classes must be some of pets's (cat, dog); got cow, cot."
+    assert str(error.value) == "Unknown classes of pets: cow, cot. Its classes are cat, dog."

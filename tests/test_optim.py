@@ -4,7 +4,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from fcn_lightning.optim import Recipe, configure, parameter_groups
+from fcn_lightning.optim import Recipe, configure, describe_groups, parameter_groups
 
 HEAVY = {
     "loss": "sum",
@@ -48,25 +48,25 @@ def test_passes(num_processes, per_pass, passes):
         (
             {"batch": 20},
             8,
-            "`recipe.batch` (20) must divide over the 8 processes; use 1, 2, 4, 5, 10 or 20 "
-            "of them, or a batch that is a multiple of 8.",
+            "`recipe.batch` (20) must be divisible by the number of processes (8). Use a multiple "
+            "of 8, or a number of processes that divides the batch (1, 2, 4, 5, 10 or 20).",
         ),
         (
             {"batch": 1},
             2,
-            "`recipe.batch` (1) must divide over the 2 processes; use 1 of them, or a batch that "
-            "is a multiple of 2.",
+            "`recipe.batch` (1) must be divisible by the number of processes (2). Use a multiple "
+            "of 2, or a number of processes that divides the batch (1).",
         ),
         (
             {"batch": 12, "per_pass": 4},
             2,
-            "`recipe.per_pass` (4) must divide a process's share of the batch (6); use 1, 2, 3 or "
+            "`recipe.per_pass` (4) must divide a process's share of the batch (6). Use 1, 2, 3 or "
             "6.",
         ),
         (
             {"batch": 4, "per_pass": 8},
             1,
-            "`recipe.per_pass` (8) must divide a process's share of the batch (4); use 1, 2 or 4.",
+            "`recipe.per_pass` (8) must divide a process's share of the batch (4). Use 1, 2 or 4.",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_fixed_layers_are_left_out_and_get_no_gradient(narrow):
     }  # fmt: skip
 
 
-def test_layers_are_named_by_their_beginnings(narrow):
+def test_layers_are_selected_by_prefixes(narrow):
     network = narrow(("pool4",))
     parameter_groups(network, recipe(fixed=("conv1_", "score_pool4")))
     fixed = {name for name, p in network.named_parameters() if not p.requires_grad}
@@ -160,29 +160,78 @@ def test_plain_biases_learn_as_weights(narrow):
 
 
 @pytest.mark.parametrize("key", ["fixed", "plain_biases", "rates"])
-def test_beginnings_of_no_layer_are_refused(key):
+def test_prefixes_of_no_layer_are_refused(key):
     network = nn.Sequential()
     network.add_module("conv1", nn.Conv2d(1, 1, 1))
     network.add_module("fc6", nn.Conv2d(1, 1, 1))
     names = ("conv1", "conv2_")
     wrong = recipe(**{key: dict.fromkeys(names, 2.0) if key == "rates" else names})
-    with pytest.raises(ValueError, match="beginnings") as error:
+    with pytest.raises(ValueError, match="prefixes") as error:
         parameter_groups(network, wrong)
     assert str(error.value) == (
-        f"`recipe.{key}` must name layers by their beginnings (conv1, fc6); got 'conv2_'."
+        f"`recipe.{key}` must list prefixes of layer names (conv1, fc6); got 'conv2_'."
     )
 
 
 @pytest.mark.parametrize("kind", ["weight", "bias", "eight", ""])
 def test_kinds_of_parameters_are_no_layers(narrow, kind):
-    with pytest.raises(ValueError, match="must name layers by their beginnings"):
+    with pytest.raises(ValueError, match="must list prefixes of layer names"):
         parameter_groups(narrow(), recipe(fixed=(kind,)))
 
 
 def test_nothing_left_to_learn_is_refused(narrow):
-    with pytest.raises(ValueError, match="leave a layer") as error:
+    with pytest.raises(ValueError, match="fixes all layers") as error:
         parameter_groups(narrow(), recipe(fixed=("backbone", "head")))
-    assert str(error.value) == ("`recipe.fixed` must leave a layer to learn; it names all of them.")
+    assert str(error.value) == "`recipe.fixed` fixes all layers. Leave at least one that learns."
+
+
+REFERENCE = {"lr": 1e-10, "weight_decay": 5e-4, "momentum": 0.99, "batch": 1}
+"""The reference's solvers of FCN-32s, 16s (with lr_factor 1e-2) and 8s (1e-4)."""
+
+
+def test_groups_of_the_references_fcn16s(narrow):
+    assert describe_groups(narrow(("pool4",)), recipe(**REFERENCE, lr_factor=1e-2)) == (
+        "lr     weight decay  parameters  layers\n"
+        "1e-12  0.0005           164,028  weights of conv1_1 to score_pool4\n"
+        "2e-12  0                    434  biases of conv1_1 to score_pool4"
+    )
+
+
+def test_groups_of_fcn32s_fixed(narrow):
+    assert describe_groups(narrow(), recipe(**REFERENCE, fixed=("backbone",))) == (
+        "lr     weight decay  parameters  layers\n"
+        "1e-10  0.0005             1,344  weights of score_fr\n"
+        "2e-10  0                     21  biases of score_fr\n"
+        "fixed                   162,404  weights and biases of conv1_1 to fc7"
+    )
+
+
+def test_groups_of_several_rates(narrow):
+    changes = {"fixed": ("conv1_", "conv2_1"), "rates": {"score": 10.0, "conv3_": 0.1}}
+    assert describe_groups(narrow(("pool4",)), recipe(**REFERENCE, **changes)).splitlines()[1:] == [
+        "1e-10  0.0005           155,712  weights of conv2_2, conv4_1 to fc7",
+        "2e-10  0                    328  biases of conv2_2, conv4_1 to fc7",
+        "1e-11  0.0005             5,760  weights of conv3_1 to conv3_3",
+        "2e-11  0                     48  biases of conv3_1 to conv3_3",
+        "1e-09  0.0005             2,016  weights of score_fr, score_pool4",
+        "2e-09  0                     42  biases of score_fr, score_pool4",
+        "fixed                       556  weights and biases of conv1_1 to conv2_1",
+    ]
+
+
+def test_groups_of_the_references_alexnet(narrow):
+    network = narrow(backbone="caffenet")
+    text = describe_groups(network, recipe(lr=1e-4, weight_decay=5e-4, plain_biases=("conv", "fc")))
+    assert text.splitlines()[1:] == [
+        "0.0001  0.0005            53,672  weights of conv1 to score_fr; biases of conv1 to fc7",
+        "0.0002  0                     21  biases of score_fr",
+    ]
+
+
+def test_describing_groups_changes_no_parameter(narrow):
+    network = narrow()
+    describe_groups(network, recipe(fixed=("backbone",)))
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_ten_steps_are_caffes():
@@ -224,7 +273,7 @@ def test_adamw_takes_the_recipes_numbers(narrow):
         ({"schedule": "linear", "max_steps": 4, "warmup": 1}, [0.5, 0.75, 0.5, 0.25]),
     ],
 )
-def test_schedule_over_updates(changes, rates):
+def test_schedule_over_steps(changes, rates):
     optimizer, schedule = configure(nn.Linear(1, 1), recipe(lr=1.0, **changes))
     seen = []
     for _ in rates:

@@ -5,7 +5,7 @@ from fcn_lightning.labels import voc_palette
 from fcn_lightning.visualize import colorize, overlay, save_label, side_by_side
 
 LABEL = np.array([[0, 1], [255, 15]], np.uint8)
-GREY = np.full((2, 2, 3), 100, np.uint8)
+GRAY = np.full((2, 2, 3), 100, np.uint8)
 
 
 def test_colorize():
@@ -16,31 +16,31 @@ def test_colorize():
 
 
 def test_overlay_mixes_all_but_the_background():
-    assert overlay(GREY, LABEL, voc_palette(), opacity=0.25).tolist() == [
+    assert overlay(GRAY, LABEL, voc_palette(), opacity=0.25).tolist() == [
         [[100, 100, 100], [107, 75, 75]],
         [[131, 131, 123], [123, 107, 107]],
     ]
 
 
 def test_overlay_covers_three_fifths_unless_told_otherwise():
-    assert overlay(GREY, LABEL, voc_palette())[0, 1].tolist() == [117, 40, 40]
+    assert overlay(GRAY, LABEL, voc_palette())[0, 1].tolist() == [117, 40, 40]
 
 
 def test_overlay_leaves_its_inputs_alone():
-    image, label = GREY.copy(), LABEL.copy()
+    image, label = GRAY.copy(), LABEL.copy()
     overlay(image, label, voc_palette())
-    assert (image == GREY).all()
+    assert (image == GRAY).all()
     assert (label == LABEL).all()
 
 
 def test_side_by_side_is_image_label_and_prediction():
-    row = side_by_side(GREY, LABEL, LABEL[::-1].copy(), voc_palette())
+    row = side_by_side(GRAY, LABEL, LABEL[::-1].copy(), voc_palette())
     assert row.shape == (2, 3 * 2 + 2 * 4, 3)
-    assert (row[:, :2] == GREY).all()
+    assert (row[:, :2] == GRAY).all()
     assert (row[:, 2:6] == 255).all()
     assert (row[:, 6:8] == colorize(LABEL, voc_palette())).all()
     assert (row[:, 8:12] == 255).all()
-    assert (row[:, 12:] == overlay(GREY, LABEL[::-1].copy(), voc_palette())).all()
+    assert (row[:, 12:] == overlay(GRAY, LABEL[::-1].copy(), voc_palette())).all()
 
 
 def test_a_saved_label_is_a_palette_png_of_the_labels(tmp_path):

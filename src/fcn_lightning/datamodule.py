@@ -1,4 +1,4 @@
-"""Training and validation images in, loaders out."""
+"""The LightningDataModule: loaders of training and validation images."""
 
 from __future__ import annotations
 
@@ -10,25 +10,51 @@ from collections.abc import Sequence
 
 import torch
 from lightning import LightningDataModule, Trainer
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from fcn_lightning.data import Augment, Sample, Splits
+from fcn_lightning.data import Augment, Sample, SegmentationDataset, Splits
 from fcn_lightning.data.samplers import Shard, TrainingOrder
 from fcn_lightning.data.transforms import Augmented
 from fcn_lightning.optim import Recipe
 
 
 class SegmentationData(LightningDataModule):
-    """Batches for every process, by the recipe; validation images one at a time, each once.
+    """Loads each process's share of the training batches; validation images one at a time.
 
-    Only optimizer steps are counted: a run that goes on at step n sees what it would have seen.
+    The training order is a function of the optimizer step, so a run that resumes at step n sees
+    the images that an uninterrupted run sees. Each validation image is scored once.
     """
 
     def __init__(
-        self, splits: Splits, recipe: Recipe, augment: Augment, *, seed: int, num_workers: int
+        self,
+        splits: Splits,
+        recipe: Recipe,
+        augment: Augment,
+        *,
+        seed: int,
+        num_workers: int,
+        overfit_batches: int | float = 0,
     ) -> None:
+        """Prepare the loaders of a run.
+
+        Args:
+            splits: The images to train on and to score.
+            recipe: The batch, the order of images and the number of steps.
+            augment: The augmentation of training images.
+            seed: Seed of the training order and of augmentation.
+            num_workers: Processes that read images, for each loader.
+            overfit_batches: Train on the first batches of images alone, and score those: a number
+                of batches, or a fraction of the images below 1; 0 for all.
+        """
         super().__init__()
-        self.splits = splits
+        self.train_images: SegmentationDataset | Subset[Sample] = splits.train
+        self.val_images: SegmentationDataset | Subset[Sample] = splits.val
+        if overfit_batches:
+            num_images = round(
+                overfit_batches * (len(splits.train) if overfit_batches < 1 else recipe.batch)
+            )
+            first = range(min(max(num_images, 1), len(splits.train)))
+            self.train_images = self.val_images = Subset(splits.train, first)
         self.recipe = recipe
         self.augment = augment
         self.seed = seed
@@ -40,7 +66,7 @@ class SegmentationData(LightningDataModule):
         per_pass, _ = self.recipe.passes(trainer.world_size)
         order = TrainingOrder(
             self.recipe.order,
-            len(self.splits.train),
+            len(self.train_images),
             seed=self.seed,
             batch=self.recipe.batch,
             per_pass=per_pass,
@@ -49,7 +75,7 @@ class SegmentationData(LightningDataModule):
             rank=trainer.global_rank,
             num_processes=trainer.world_size,
         )
-        dataset: Dataset[Sample] = Augmented(self.splits.train, self.augment, self.seed)
+        dataset: Dataset[Sample] = Augmented(self.train_images, self.augment, self.seed)
         return DataLoader(
             dataset,
             batch_sampler=order,
@@ -61,9 +87,9 @@ class SegmentationData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         trainer = self._trainer()
-        shard = Shard(len(self.splits.val), trainer.global_rank, trainer.world_size)
+        shard = Shard(len(self.val_images), trainer.global_rank, trainer.world_size)
         return DataLoader(
-            self.splits.val,
+            self.val_images,
             sampler=shard,
             batch_size=1,
             num_workers=self.num_workers,
@@ -76,12 +102,12 @@ class SegmentationData(LightningDataModule):
         return self.val_dataloader()
 
     def _trainer(self) -> Trainer:
-        assert self.trainer is not None, "Loaders are made for a trainer."
+        assert self.trainer is not None, "The loaders need a trainer."
         return self.trainer
 
 
 def by_size(samples: Sequence[Sample]) -> list[Sample]:
-    """Stacks samples of one size: a batch is a list of such groups, so that nothing is padded."""
+    """Groups samples by size and stacks each group, so that no image is padded."""
     groups: dict[torch.Size, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample["image"].shape].append(sample)
@@ -96,14 +122,17 @@ def by_size(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _leave_signals_to_the_run(worker: int) -> None:
-    """Ctrl-C, and a cluster's SIGTERM, reach every process of a run, which needs a last batch."""
+    """Lets a worker ignore Ctrl-C and SIGTERM: the run still needs batches to finish its step.
+
+    Ctrl-C and a cluster's SIGTERM reach every process of a run.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _end_workers() -> None:
-    """Ends loaders' workers, which Python would ask by SIGTERM, and wait for."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes their end for a failure
+    """Kills the workers of loaders at exit; Python would send SIGTERM, which they ignore."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler reports their end as a failure
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()

@@ -1,4 +1,4 @@
-"""Classes, their names and colours, and the void label."""
+"""Class names and colors of each data set, and the void label."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 VOID = 255
-"""The label of pixels that are neither trained on nor scored."""
+"""The label of pixels that are left out of loss and scores."""
 
 
 def voc_palette() -> UInt8[ndarray, "256 3"]:
-    """PASCAL VOC's colours: the bits of a label, spread over red, green and blue.
+    """The colors of PASCAL VOC: the bits of a label, spread over red, green and blue.
 
     Source: VOCdevkit, VOClabelcolormap.m.
     """
@@ -27,7 +27,7 @@ def voc_palette() -> UInt8[ndarray, "256 3"]:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The classes of a data set, in the order of their labels; all are drawn in VOC's colours."""
+    """The classes of a data set in the order of their labels, drawn in the colors of VOC."""
 
     name: str
     classes: tuple[str, ...]
@@ -37,11 +37,11 @@ class LabelSet:
 
     @property
     def palette(self) -> UInt8[ndarray, "256 3"]:
-        """A colour for each label."""
+        """The color of each label."""
         return voc_palette()
 
     def indices(self, names: list[str]) -> list[int]:
-        """The labels of some classes.
+        """The labels of the classes with these names.
 
         Raises:
             ValueError: A name is not a class.
@@ -49,8 +49,8 @@ class LabelSet:
         unknown = [name for name in names if name not in self.classes]
         if unknown:
             raise ValueError(
-                f"Classes must be some of {self.name}'s ({', '.join(self.classes)}); got "
-                f"{', '.join(unknown)}."
+                f"Unknown classes of {self.name}: {', '.join(unknown)}. Its classes are "
+                f"{', '.join(self.classes)}."
             )
         return [self.classes.index(name) for name in names]
 
@@ -76,7 +76,7 @@ PASCAL_CONTEXT = LabelSet(
         "bedcloth", "track", "tree", "truck", "wall", "water", "window", "wood",
     ),
 )  # fmt: skip
-"""The 59 classes that are scored, after the background of all others, which is trained too."""
+"""The 59 classes and, before them, a background of all others, which is trained and scored."""
 
 NYUD = LabelSet(
     "nyud",
@@ -99,10 +99,10 @@ SIFTFLOW = LabelSet(
         "staircase", "streetlight", "sun", "tree", "window",
     ),
 )  # fmt: skip
-"""Semantic classes; cow, desert and moon are absent from the test set."""
+"""Semantic classes; cow, desert and moon do not occur in the test set."""
 
 SIFTFLOW_GEO = LabelSet("siftflow_geo", ("sky", "horizontal", "vertical"))
 """Geometric classes of the same images."""
 
 LABEL_SETS = {labels.name: labels for labels in (VOC, PASCAL_CONTEXT, NYUD, SIFTFLOW, SIFTFLOW_GEO)}
-"""By name, as configs call them."""
+"""Label sets by name, as `labels` in conf/data/."""

@@ -15,18 +15,19 @@ from torch import Tensor
 from fcn_lightning.labels import VOID
 
 Reduction = Literal["sum", "mean"]
-"""Over an image's valid pixels: summed as in heavy learning, or averaged."""
+"""Over the valid pixels of an image: "sum", as in heavy learning, or "mean"."""
 
 
 def softmax_loss(
     score: Float[Tensor, "n classes h w"], label: Integer[Tensor, "n h w"], reduction: Reduction
 ) -> Float[Tensor, " n"]:
-    """The loss of each image: summed, or averaged, over its pixels that are not void.
+    """The softmax loss of each image, summed or averaged over its valid (not void) pixels.
 
-    The loss of a batch is the mean of its images' losses, so that batches, accumulation and
-    processes all average the same terms. An image without a valid pixel has loss 0.
+    Callers average it over the images of a batch, so that batches, accumulation and processes all
+    average the same terms. An image without valid pixels has loss 0. Half-precision scores are
+    summed in float32.
 
-    Source: Caffe's `normalize: false` (at batch 1) is "sum", `normalize: true` is "mean".
+    Source: Caffe's `normalize: false` with batch 1 is "sum"; `normalize: true` is "mean".
     """
     wide = score.to(torch.promote_types(score.dtype, torch.float32))
     pixel = F.cross_entropy(

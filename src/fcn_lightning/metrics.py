@@ -1,4 +1,4 @@
-"""The four scores of the papers, from one confusion matrix over the whole split."""
+"""The four scores of the papers, computed from one confusion matrix of the whole split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 
 class Scores(NamedTuple):
-    """Fractions. A class has no IU, NaN, where it is neither in the labels nor predicted."""
+    """Scores as fractions; the IU of a class that is neither labeled nor predicted is NaN."""
 
     pixel_acc: float
     mean_acc: float
@@ -23,7 +23,7 @@ class Scores(NamedTuple):
 def confusion_matrix(
     prediction: Integer[Tensor, "*shape"], label: Integer[Tensor, "*shape"], num_classes: int
 ) -> Int[Tensor, "classes classes"]:
-    """Counts of pixels by label (row) and prediction (column), where the label is a class.
+    """Counts pixels by label (row) and prediction (column); void pixels are left out.
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `fast_hist`.
     """
@@ -33,20 +33,20 @@ def confusion_matrix(
 
 
 def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:
-    """The scores of a confusion matrix.
+    """Computes the scores of a confusion matrix.
 
-    Means leave out classes without a value: mean_acc those that no label has, mean_iu those that
-    are neither in the labels nor predicted (a class that is only predicted counts as 0).
+    Means skip undefined classes: mean_acc those that are not labeled, mean_iu those that are
+    neither labeled nor predicted. A class that is predicted but not labeled has IU 0.
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `do_seg_tests`.
     """
     confusion = confusion.cpu().double()
-    right, labelled, predicted = confusion.diag(), confusion.sum(1), confusion.sum(0)
-    class_iu = right / (labelled + predicted - right)
-    frequency = labelled / confusion.sum()
+    correct, labeled, predicted = confusion.diag(), confusion.sum(1), confusion.sum(0)
+    class_iu = correct / (labeled + predicted - correct)
+    frequency = labeled / confusion.sum()
     return Scores(
-        pixel_acc=float(right.sum() / confusion.sum()),
-        mean_acc=float((right / labelled).nanmean()),
+        pixel_acc=float(correct.sum() / confusion.sum()),
+        mean_acc=float((correct / labeled).nanmean()),
         mean_iu=float(class_iu.nanmean()),
         fw_iu=float((frequency * class_iu)[frequency > 0].sum()),
         class_iu=class_iu,
@@ -54,7 +54,7 @@ def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:
 
 
 class SegmentationScores(Metric):
-    """`scores` over all the images that it was shown, on all processes."""
+    """Accumulates a confusion matrix over images and processes, and computes its `scores`."""
 
     full_state_update = False
     confusion: Tensor
@@ -66,9 +66,9 @@ class SegmentationScores(Metric):
         self.add_state("confusion", zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
-        """Adds images: both (n, h, w), labels with void 255."""
+        """Adds predictions and labels, both (n, h, w); 255 is void."""
         self.confusion += confusion_matrix(prediction, label, self.num_classes)
 
     def compute(self) -> Scores:
-        """The scores of all that was added."""
+        """The scores of all images that were added."""
         return scores(self.confusion)

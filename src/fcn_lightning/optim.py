@@ -1,9 +1,11 @@
-"""How a network learns: recipes, and the parameter groups that they make of it."""
+"""Training recipes, and the optimizer and parameter groups that follow from them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from itertools import groupby
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -16,34 +18,37 @@ from fcn_lightning.losses import Reduction
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 
+PLURALS = {"weight": "weights", "bias": "biases"}
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """The numbers of a training run.
+    """The settings of a training run.
+
+    `rates`, `fixed` and `plain_biases` select layers by prefixes of their names: "conv1_" or
+    "score".
 
     Attributes:
-        loss: Whether an image's loss is summed or averaged over its valid pixels.
-        optimizer: "sgd" as Caffe's solver (with `momentum`), or "adamw".
-        lr: The learning rate of the backbone's weights.
-        lr_factor: What a later stage multiplies all rates by.
-        rates: By what the rate of some layers is multiplied, such as of those that start anew;
-            where two beginnings fit a layer, the longer one counts.
-        fixed: Layers that do not learn: ("backbone",) is the papers' FCN-32s-fixed.
-        plain_biases: Layers whose biases learn as their weights do, as the reference's AlexNet; all
-            others' have twice the rate and no decay.
-        momentum: SGD's; AdamW's first beta.
-        weight_decay: For weights, and for plain biases.
-        schedule: "fixed" as in the papers; "linear" goes from the full rate to zero.
-        warmup: Updates over which the rate rises to its full value.
-        clip: The largest norm of an update's gradient; None leaves it alone.
-        order: Images drawn "with_replacement", in the order of the reference for the seed 1337,
-            or in "permutation"s.
-        batch: Images of one update, over all processes and accumulation.
+        loss: "sum" or "mean" over the valid pixels of an image.
+        optimizer: "sgd", as Caffe's solver, or "adamw".
+        lr: Learning rate of weights; biases have twice this rate.
+        lr_factor: Factor on all learning rates; later stages use it to learn more slowly.
+        rates: Factors on the learning rate of selected layers, such as newly initialized ones. If
+            two prefixes match a layer, the longer one is used.
+        fixed: Layers that do not learn: ("backbone",) gives FCN-32s-fixed of the papers.
+        plain_biases: Layers whose biases have the rate and decay of weights, as in the reference's
+            AlexNet. All other biases have twice the rate and no decay.
+        momentum: Momentum of SGD; first beta of AdamW.
+        weight_decay: Applied to weights and plain biases.
+        schedule: "fixed", as in the papers, or "linear" from the full rate to zero.
+        warmup: Number of steps in which the rate rises to its full value.
+        clip: Maximum norm of the gradient; None for no clipping.
+        order: "with_replacement" draws images at random, with seed 1337 in the reference's order;
+            "permutation" shuffles all images again and again.
+        batch: Images per step, summed over all processes and accumulated passes.
         per_pass: Images in one forward pass of one process; None for batch / processes.
-        max_steps: Updates.
-        val_every: Updates between validations; a run validates at its end in any case.
-
-    Layers are named by the beginning of their names: "conv1_" or "score".
+        max_steps: Number of optimizer steps.
+        val_every: Steps between validations. The end of a run is always validated.
     """
 
     loss: Reduction
@@ -65,86 +70,157 @@ class Recipe:
     per_pass: Positive | None = None
 
     def passes(self, num_processes: int) -> tuple[int, int]:
-        """Images in one pass of one process, and passes of a process in one update.
+        """Returns the images in one pass of a process, and its passes in one step.
 
         Raises:
-            ValueError: The processes and passes do not divide the batch.
+            ValueError: The batch is not divisible by the number of processes, or a process's
+                share of it by `per_pass`.
         """
         share, rest = divmod(self.batch, num_processes)
         if rest or share == 0:
             fitting = [n for n in range(1, self.batch + 1) if self.batch % n == 0]
             raise ValueError(
-                f"`recipe.batch` ({self.batch}) must divide over the {num_processes} processes; "
-                f"use {_either(fitting)} of them, or a batch that is a multiple of {num_processes}."
+                f"`recipe.batch` ({self.batch}) must be divisible by the number of processes "
+                f"({num_processes}). Use a multiple of {num_processes}, or a number of processes "
+                f"that divides the batch ({_either(fitting)})."
             )
         per_pass = self.per_pass or share
         if share % per_pass:
             fitting = [n for n in range(1, share + 1) if share % n == 0]
             raise ValueError(
                 f"`recipe.per_pass` ({per_pass}) must divide a process's share of the batch "
-                f"({share}); use {_either(fitting)}."
+                f"({share}). Use {_either(fitting)}."
             )
         return per_pass, share // per_pass
 
 
+class Group(NamedTuple):
+    """Parameters, by name, that share a learning rate and a weight decay."""
+
+    names: tuple[str, ...]
+    lr: float
+    weight_decay: float
+
+
 def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Parameters by rate and decay; biases at twice the rate and without decay but for plain ones.
+    """Sorts the parameters into groups by learning rate and weight decay, for an optimizer.
 
-    Fixed layers lose their gradient and are left out.
-
-    Source: shelhamer/fcn.berkeleyvision.org net.py, `param=[lr_mult 1, decay_mult 1; 2, 0]`;
-    Long et al. 2015, 4.3.
+    Parameters of fixed layers are left out, and no longer require a gradient.
 
     Raises:
-        ValueError: A name in `fixed`, `rates` or `plain_biases` is the beginning of no layer's
-            name, or nothing is left to learn.
+        ValueError: A prefix in `fixed`, `rates` or `plain_biases` matches no layer, or all layers
+            are fixed.
     """
     parameters = dict(network.named_parameters())
-    fixed = _begin_with(recipe.fixed, list(parameters), "recipe.fixed")
-    plain = _begin_with(recipe.plain_biases, list(parameters), "recipe.plain_biases")
-    factors = dict.fromkeys(parameters, 1.0)
-    for beginning in sorted(recipe.rates, key=len):
-        for name in _begin_with((beginning,), list(parameters), "recipe.rates"):
-            factors[name] = recipe.rates[beginning]
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups = named_groups(list(parameters), recipe)
+    learning = {name for group in groups for name in group.names}
     for name, parameter in parameters.items():
-        parameter.requires_grad_(name not in fixed)
-        if name not in fixed:
-            free = name.endswith(".bias") and name not in plain
-            groups.setdefault((factors[name], free), []).append(parameter)
-    if not groups:
-        raise ValueError("`recipe.fixed` must leave a layer to learn; it names all of them.")
-    lr = recipe.lr * recipe.lr_factor
+        parameter.requires_grad_(name in learning)
     return [
         {
-            "params": members,
-            "lr": lr * factor * (2 if free else 1),
-            "weight_decay": 0.0 if free else recipe.weight_decay,
+            "params": [parameters[name] for name in group.names],
+            "lr": group.lr,
+            "weight_decay": group.weight_decay,
         }
-        for (factor, free), members in groups.items()
+        for group in groups
     ]
 
 
-def _begin_with(beginnings: tuple[str, ...], names: list[str], key: str) -> set[str]:
-    """The parameters of the layers that begin so: `backbone.conv1_1.weight` by "conv1_"."""
-    layer_of = {name: name.rpartition(".")[0] for name in names}
+def named_groups(names: list[str], recipe: Recipe) -> list[Group]:
+    """The groups of the parameters with these names; biases have twice the rate and no decay.
+
+    Source: shelhamer/fcn.berkeleyvision.org net.py, `param=[lr_mult 1, decay_mult 1; 2, 0]`;
+    Long et al. 2015, 4.3.
+    """
+    fixed = _of_layers(recipe.fixed, names, "recipe.fixed")
+    plain = _of_layers(recipe.plain_biases, names, "recipe.plain_biases")
+    factors = dict.fromkeys(names, 1.0)
+    for prefix in sorted(recipe.rates, key=len):
+        for name in _of_layers((prefix,), names, "recipe.rates"):
+            factors[name] = recipe.rates[prefix]
+    groups: dict[tuple[float, bool], list[str]] = {}
+    for name in names:
+        if name not in fixed:
+            doubled = name.endswith(".bias") and name not in plain
+            groups.setdefault((factors[name], doubled), []).append(name)
+    if not groups:
+        raise ValueError("`recipe.fixed` fixes all layers. Leave at least one that learns.")
+    lr = recipe.lr * recipe.lr_factor
+    return [
+        Group(
+            tuple(members),
+            lr=lr * factor * (2 if doubled else 1),
+            weight_decay=0.0 if doubled else recipe.weight_decay,
+        )
+        for (factor, doubled), members in groups.items()
+    ]
+
+
+def describe_groups(network: nn.Module, recipe: Recipe) -> str:
+    """Describes the parameter groups in an aligned table, with their effective learning rates.
+
+    The last row has the parameters of fixed layers. Layers in a row of the network are given as
+    "first to last".
+    """
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    groups = named_groups(list(sizes), recipe)
+    rows = [("lr", "weight decay", "parameters", "layers")]
+    rows += [
+        (f"{group.lr:g}", f"{group.weight_decay:g}", *_contents(group.names, sizes))
+        for group in groups
+    ]
+    learning = {name for group in groups for name in group.names}
+    if fixed := [name for name in sizes if name not in learning]:
+        rows.append(("fixed", "", *_contents(fixed, sizes)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        f"{lr:<{widths[0]}}  {decay:<{widths[1]}}  {count:>{widths[2]}}  {layers}"
+        for lr, decay, count, layers in rows
+    )
+
+
+def _contents(names: Sequence[str], sizes: Mapping[str, int]) -> tuple[str, str]:
+    """Number of the parameters with these names, and what they are of which layers."""
+    kinds_of: dict[str, list[str]] = {}
+    for kind in dict.fromkeys(name.rpartition(".")[2] for name in names):
+        every = [_layer(name) for name in sizes if name.endswith(f".{kind}")]
+        mine = {_layer(name) for name in names if name.endswith(f".{kind}")}
+        kinds_of.setdefault(_runs(every, mine), []).append(PLURALS.get(kind, kind))
+    text = "; ".join(f"{' and '.join(kinds)} of {layers}" for layers, kinds in kinds_of.items())
+    return f"{sum(sizes[name] for name in names):,}", text
+
+
+def _runs(layers: list[str], selected: set[str]) -> str:
+    """The selected layers, in which three and more neighbors become "first to last"."""
+    runs = [list(run) for chosen, run in groupby(layers, selected.__contains__) if chosen]
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
+
+
+def _of_layers(prefixes: tuple[str, ...], names: list[str], key: str) -> set[str]:
+    """The parameters of all layers with these prefixes: `backbone.conv1_1.weight` of "conv1_"."""
+    paths = {name: name.rpartition(".")[0] for name in names}
     found: set[str] = set()
-    for beginning in beginnings:
-        matches = {name for name, layer in layer_of.items() if f".{beginning}" in f".{layer}"}
-        if not beginning or not matches:
-            layers = dict.fromkeys(layer.rpartition(".")[2] for layer in layer_of.values())
+    for prefix in prefixes:
+        matches = {name for name, path in paths.items() if f".{prefix}" in f".{path}"}
+        if not prefix or not matches:
+            layers = dict.fromkeys(_layer(name) for name in names)
             raise ValueError(
-                f"`{key}` must name layers by their beginnings ({', '.join(layers)}); got "
-                f"'{beginning}'."
+                f"`{key}` must list prefixes of layer names ({', '.join(layers)}); got '{prefix}'."
             )
         found |= matches
     return found
 
 
-def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:
-    """The optimizer of a recipe, and its schedule over updates.
+def _layer(name: str) -> str:
+    """`backbone.conv1_1.weight` -> `conv1_1`."""
+    return f".{name}".split(".")[-2]
 
-    SGD is Caffe's update at a fixed rate: v = momentum v + lr (g + decay w), w = w - v.
+
+def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:
+    """Makes the optimizer of a recipe, and the learning rate schedule over its steps.
+
+    At a fixed rate, SGD computes the same steps as Caffe's solver:
+    v = momentum v + lr (g + decay w), w = w - v.
     """
     groups = parameter_groups(network, recipe)
     optimizer: Optimizer

@@ -1,4 +1,4 @@
-"""The network in training: loss, update and scores, as Lightning runs them."""
+"""The LightningModule: losses, optimizer and scores of a network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric
 from fcn_lightning import optim
 from fcn_lightning.data import Sample
 from fcn_lightning.data.samplers import seed_of
+from fcn_lightning.formats.checkpoint import KEY, Checkpoint
 from fcn_lightning.labels import LabelSet
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.metrics import Scores, SegmentationScores
@@ -24,9 +25,9 @@ from fcn_lightning.optim import Recipe
 class SegmentationTask(LightningModule):
     """Trains and scores a network.
 
-    A batch is a list of groups, each of images of one size: `image` (n, 3, h, w) uint8, `label`
-    (n, h, w) with void 255, `name`, n names. Every random number of a training step is a function
-    of the seed, the step and the process.
+    A batch is a list of groups of images of one size: `image` (n, 3, h, w) uint8, `label`
+    (n, h, w) with 255 for void, and `name`, n names. All random numbers of a training step are a
+    function of the seed, the step and the process.
     """
 
     def __init__(
@@ -39,28 +40,28 @@ class SegmentationTask(LightningModule):
         seed: int = 0,
         card: dict[str, Any] | None = None,
     ) -> None:
-        """Takes a network over.
+        """Wraps a network for training and scoring.
 
         Args:
-            network: What is trained.
+            network: The network.
             labels: The classes that it scores.
-            recipe: How it learns.
-            average_over: Classes whose mean IU is given beside the mean over all.
+            recipe: The settings of its training.
+            average_over: Classes whose mean IU is reported in addition to that of all classes.
             seed: Seed of dropout.
-            card: Plain values that checkpoints carry beside the network's description.
+            card: Plain values that checkpoints hold in addition to the network's description.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.labels = labels
         self.recipe = recipe
-        optim.parameter_groups(self.network, recipe)  # fixed before DDP looks at what learns
+        optim.parameter_groups(self.network, recipe)  # before DDP reads requires_grad
         self.average_over = average_over
         self.seed = seed
-        self.card = {"format": 1, "network": network.description, **(card or {})}
+        self.card = Checkpoint.card_of(network, card)
         self.results: dict[str, tuple[dict[str, float], Scores]] = {}
         self.scores = SegmentationScores(len(labels))
         self.loss = MeanMetric().set_dtype(torch.float64)
-        self._of_update: list[Tensor] = []
+        self._step_losses: list[Tensor] = []
         self._unchecked: list[tuple[int, list[str], Tensor]] = []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -77,7 +78,7 @@ class SegmentationTask(LightningModule):
         losses = torch.cat([self._losses(group, self.network(group["image"])) for group in batch])
         names = [name for group in batch for name in group["name"]]
         self._unchecked.append((self.global_step, names, losses.detach()))
-        self._of_update.append(losses.detach())
+        self._step_losses.append(losses.detach())
         if not losses.is_cuda:
             self._check_losses()
         if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
@@ -98,20 +99,20 @@ class SegmentationTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_losses()
-        checkpoint["fcn_lightning"] = self.card
+        checkpoint[KEY] = self.card
 
     def _log_loss(self) -> None:
-        """Logs the mean loss of an update's images, over its passes and processes."""
-        of_update, self._of_update = self._of_update, []
+        """Logs the mean loss of a step's images, over its passes and processes."""
+        losses, self._step_losses = self._step_losses, []
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
             self._check_losses()
-            loss = self.trainer.strategy.reduce(torch.cat(of_update).mean(), reduce_op="mean")
-            # On the CPU: Lightning reads what a progress bar shows again after every pass.
+            loss = self.trainer.strategy.reduce(torch.cat(losses).mean(), reduce_op="mean")
+            # On the CPU: Lightning reads the values of its progress bar after every pass.
             self.log("train/loss", loss.cpu(), prog_bar=True)
 
     def _check_losses(self) -> None:
-        """Looks at the losses since the last time, which waits for a GPU.
+        """Checks all losses since the last call. On a GPU, this waits for its results.
 
         Raises:
             ValueError: One of them is not finite.
@@ -122,12 +123,12 @@ class SegmentationTask(LightningModule):
             if not all(finite):
                 broken = [name for name, ok in zip(names, finite) if not ok]
                 raise ValueError(
-                    f"The loss must be finite; at step {step} that of {', '.join(broken)} is not. "
-                    f"Lower `recipe.lr` ({self.recipe.lr:g}), or look at the image."
+                    f"The loss of {', '.join(broken)} is not finite at step {step}. Lower "
+                    f"`recipe.lr` ({self.recipe.lr:g}), or check the image."
                 )
 
     def _losses(self, group: Sample, score: ScoreMaps) -> Tensor:
-        """The loss of each image; where there are several heads, the sum of theirs."""
+        """The loss of each image, summed over heads if there are several."""
         if isinstance(score, Tensor):
             return softmax_loss(score, group["label"], self.recipe.loss)
         return torch.stack(
@@ -135,7 +136,7 @@ class SegmentationTask(LightningModule):
         ).sum(0)
 
     def _score(self, batch: list[Sample]) -> Tensor:
-        """Adds images of one size to the scores; returns what was predicted for them, (n, h, w)."""
+        """Adds images of one size to the scores; returns their predictions, (n, h, w)."""
         (group,) = batch
         score = self.network(group["image"])
         prediction = score.argmax(1)
@@ -143,9 +144,9 @@ class SegmentationTask(LightningModule):
         self.loss.update(self._losses(group, score))
         return prediction
 
-    def _flat(self, scores: Scores, loss: float) -> dict[str, float]:
-        """The scores by the names that logs and tables have for them."""
-        flat = {
+    def _by_name(self, scores: Scores, loss: float) -> dict[str, float]:
+        """The scores by their names in logs and tables."""
+        values = {
             "pixel_acc": scores.pixel_acc,
             "mean_acc": scores.mean_acc,
             "mean_iu": scores.mean_iu,
@@ -154,16 +155,16 @@ class SegmentationTask(LightningModule):
         }
         if self.average_over:
             subset = scores.class_iu[self.labels.indices(list(self.average_over))]
-            flat["mean_iu_subset"] = float(subset.nanmean())
-        return flat
+            values["mean_iu_subset"] = float(subset.nanmean())
+        return values
 
     def _log_scores(self, stage: str) -> None:
         scores, loss = self.scores.compute(), float(self.loss.compute())
         self.scores.reset()
         self.loss.reset()
-        flat = self._flat(scores, loss)
-        self.results[stage] = flat, scores
-        for name, value in flat.items():
+        values = self._by_name(scores, loss)
+        self.results[stage] = values, scores
+        for name, value in values.items():
             self.log(f"{stage}/{name}", value, prog_bar=name == "mean_iu")
         for name, value in zip(self.labels.classes, scores.class_iu.tolist()):
             self.log(f"{stage}/iu/{name}", value)

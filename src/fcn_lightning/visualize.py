@@ -1,4 +1,4 @@
-"""Labels as colours: arrays in, arrays out."""
+"""Label maps as color images: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def colorize(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"]) -> ndarray:
-    """A label map in the palette's colours, (h, w, 3) uint8."""
+    """Colors a label map by a palette; returns (h, w, 3) uint8."""
     colors: ndarray = palette[label]
     return colors
 
@@ -22,7 +22,7 @@ def overlay(
     palette: UInt8[ndarray, "256 3"],
     opacity: float = 0.6,
 ) -> ndarray:
-    """The image with the classes' colours laid over it; class 0 is left as it is."""
+    """Blends the colors of the classes into the image, except class 0, the background."""
     mixed = (1 - opacity) * image + opacity * colorize(label, palette)
     return np.where((label == 0)[..., None], image, mixed.round()).astype(np.uint8)
 
@@ -33,7 +33,7 @@ def side_by_side(
     prediction: UInt8[ndarray, "h w"],
     palette: UInt8[ndarray, "256 3"],
 ) -> ndarray:
-    """Image, label and prediction (over the image) in a row, with white between them."""
+    """Image, label, and image with prediction in one row, separated by white."""
     gap = np.full((image.shape[0], 4, 3), 255, np.uint8)
     return np.hstack(
         [image, gap, colorize(label, palette), gap, overlay(image, prediction, palette)]
@@ -41,7 +41,7 @@ def side_by_side(
 
 
 def save_label(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path) -> None:
-    """Writes a label map as a palette PNG, whose pixels are the labels."""
+    """Writes a label map as a palette PNG; its pixel values are the labels."""
     picture = Image.fromarray(label, mode="P")
     picture.putpalette(palette.tobytes())
     picture.save(path)

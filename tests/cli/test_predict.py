@@ -1,4 +1,4 @@
-"""`fcn predict`: palette PNGs of the same names and sizes, and what it refuses."""
+"""`fcn predict`: palette PNGs of the same names and sizes, and its errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_label_maps_have_the_images_names_and_sizes(
 ) -> None:
     out = tmp_path / "new" / "masks"
     status, stdout, _ = predict(checkpoint, *images, "--out", out)
-    assert (status, stdout) == (0, f"2 of 2 images labelled, in {out}\n")
+    assert (status, stdout) == (0, f"Labeled 2 of 2 images in {out}\n")
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
     network = narrow(("pool4",))
     network.load_state_dict(torch.load(checkpoint)["state_dict"], strict=False)
@@ -67,18 +67,18 @@ def test_each_head_has_a_file(
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a_geo.png", "a_sem.png"]
 
 
-def test_a_broken_image_is_named_and_the_others_are_labelled(
+def test_a_broken_image_is_reported_and_the_others_are_labeled(
     checkpoint: Path, images: list[Path], tmp_path: Path
 ) -> None:
     images[0].write_bytes(images[0].read_bytes()[:200])
     status, stdout, stderr = predict(checkpoint, *images, "--out", tmp_path / "out")
     assert status == 1
     assert f"{images[0]} must be a whole image; it cannot be read:" in stderr
-    assert stdout == f"1 of 2 images labelled, in {tmp_path / 'out'}\n"
+    assert stdout == f"Labeled 1 of 2 images in {tmp_path / 'out'}\n"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
-def test_what_is_there_is_kept_unless_told_otherwise(
+def test_existing_label_maps_are_kept_without_overwrite(
     checkpoint: Path, images: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -86,7 +86,7 @@ def test_what_is_there_is_kept_unless_told_otherwise(
     (out / "a.png").write_text("mine")
     status, _, stderr = predict(checkpoint, *images, "--out", out)
     assert (status, stderr) == (
-        2, f"{out / 'a.png'} must not be there yet; it is. Replace it by --overwrite.\n"
+        2, f"{out / 'a.png'} already exists. Replace it with --overwrite.\n"
     )  # fmt: skip
     assert [path.name for path in out.iterdir()] == ["a.png"]
     assert predict(checkpoint, *images, "--out", out, "--overwrite")[0] == 0
@@ -100,19 +100,18 @@ def test_an_image_is_never_overwritten(
     status, _, stderr = predict(checkpoint, *images, "--out", tmp_path, "--overwrite")
     assert (status, stderr) == (
         2,
-        f"--out must be another folder than that of {images[1]}, which would be overwritten.\n",
+        f"{images[1]} is one of the images. Choose another folder with --out.\n",
     )
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["missing.jpg"], "{0} must be an image file; there is no such file."),
-        (["other"], "{0} must be an image file; it is a folder. Name its images."),
+        (["missing.jpg"], "Image not found: {0}."),
+        (["other"], "{0} is a folder. Give image files."),
         (
             ["a.jpg", "other/a.png"],
-            "Images must have names of their own; {0} and {1} would both be written to a.png. "
-            "Label them into two folders.",
+            "{0} and {1} would both be written to a.png. Predict them into different folders.",
         ),
     ],
 )

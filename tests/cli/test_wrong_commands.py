@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from fcn_lightning.cli import fcn, train
 from fcn_lightning.data import shapes
 from fcn_lightning.labels import LabelSet
+from fcn_lightning.runs.run import compose_run
 
 Command = Callable[..., str]
 
@@ -56,15 +58,61 @@ def command(
 
 
 def test_a_misspelt_key(command: Command) -> None:
-    assert command("recipe.lrr=1") == (
-        "`recipe.lrr` must be a key of the configuration; it is none. Did you mean 'recipe.lr'?"
-    )
+    assert command("recipe.lrr=1") == ("Unknown key `recipe.lrr`. Did you mean `recipe.lr`?")
 
 
 def test_an_unknown_head(command: Command) -> None:
     assert command("head=fcn64s") == (
-        "`head` must be one of classifier, fcn16s, fcn32s, fcn32s_fixed, fcn4s, fcn8s, "
-        "fcn8s_at_once; got 'fcn64s'. Did you mean 'fcn4s'?"
+        "Unknown choice `head=fcn64s`. Choose from classifier, fcn16s, fcn32s, fcn32s_fixed, "
+        "fcn4s, fcn8s, fcn8s_at_once. Did you mean `fcn4s`?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batch_size=4", "Unknown key `data.batch_size`. Use `recipe.batch`, the images of "
+         "one step over all processes."),
+        ("model.lr=1", "Unknown key `model`. Use `backbone` and `head`."),
+        ("+model.lr=1", "Unknown key `model.lr`. Use `recipe.lr`."),
+        ("learning_rate=1", "Unknown key `learning_rate`. Use `recipe.lr`."),
+        ("trainer.max_epochs=1", "`trainer.max_epochs` is -1 in every run; got 1. Training is "
+         "counted in steps: set `recipe.max_steps`."),
+        ("hydra.run.dir=x", "`hydra.run.dir` cannot be set: a run's folder follows from its "
+         "configuration; set paths.runs=DIR."),
+        ("hydra.job.chdir=true", "`hydra.job.chdir` cannot be set: paths are relative to the "
+         "folder where the command is given."),
+        ("recipe.fixed=[a", "Cannot parse the override `recipe.fixed=[a`. Quote a value with "
+         "special characters, for the shell too: \"recipe.fixed='[a'\""),
+        ("shapes", "`shapes` is not an override. Write key=VALUE; --help lists the options."),
+        ("debug=true", "`debug=true` is not a choice of a group. Name a file of the group, or "
+         "leave it out. Full tracebacks are traceback=true."),
+        ("hparams_search=optunna", "Unknown choice `hparams_search=optunna`. Choose from optuna. "
+         "Did you mean `optuna`?"),
+        ("resume=true", "Nothing to resume: {folder} does not exist. Leave out resume=true."),
+        ("trainer=gpu", "`trainer` asks for a GPU; torch sees none. Use trainer=cpu."),
+    ],
+)  # fmt: skip
+def test_what_users_of_other_frameworks_type(
+    override: str, message: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    folder = tmp_path / "runs" / "shapes" / "fcn32s-init_from-null-max_steps-1" / "seed0"
+    assert command(override) == message.format(folder=folder)
+
+
+def test_resuming_with_another_configuration(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "shapes" / "fcn32s-init_from-null-max_steps-1" / "seed0"
+    folder.mkdir(parents=True)
+    run = compose_run(
+        ["experiment=shapes", "init_from=null", "recipe.max_steps=3", "logger=csv", "trainer=cpu"]
+    )
+    OmegaConf.save(run.config, folder / "config.yaml", resolve=True)
+    assert command("resume=true", leaves=1) == (
+        f"{folder} was started with another configuration: recipe.max_steps is 1, not 3. "
+        "Resume it with its own, or replace it with overwrite=true. "
+        f"To train it longer, start a new run with ckpt_path={folder} and a larger "
+        "recipe.max_steps."
     )
 
 
@@ -77,23 +125,21 @@ def test_a_value_of_the_wrong_kind(command: Command) -> None:
 
 def test_a_missing_data_root(command: Command) -> None:
     assert command("data=voc", "~data.root", "+data.root=???").startswith(
-        "`data.root` must be given; add data.root=VALUE to the command."
+        "`data.root` is not set. Add data.root=VALUE to the command."
     )
 
 
 def test_a_data_root_without_data(command: Command, tmp_path: Path) -> None:
     message = command("data=voc", f"data.root={tmp_path}")
-    assert message.startswith(
-        f"The VOC tree, with a folder JPEGImages, must be in one of {tmp_path},"
-    )
-    assert message.endswith("or fetch it with data.download=true.")
+    assert message.startswith(f"VOC is not in {tmp_path}, ")
+    assert message.endswith("or download VOC with `data.download=true`.")
 
 
 def test_a_checkpoint_that_is_none(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "notes.ckpt"
     path.write_text("not weights")
     message = command(f"init_from={path}")
-    assert message.startswith(f"{path} must be a checkpoint or a file of weights; it cannot be")
+    assert message.startswith(f"{path} is not a readable checkpoint or weight file: it is")
 
 
 def test_weights_of_other_sizes(command: Command, tmp_path: Path) -> None:
@@ -108,9 +154,8 @@ def test_an_image_without_label(command: Command, data: Path) -> None:
     tree = data / "VOCdevkit" / "VOC2012"
     (tree / "SegmentationClass" / "scene_000001.png").unlink()
     assert command() == (
-        f"Every id of voc/val must be on disk; 1 of 3 are not in {tree}, the first is "
-        "scene_000001 (no label). Complete the tree, or choose lists of what is there by "
-        "data.train and data.val."
+        f"1 of 3 images of voc/val are missing in {tree}; the first is scene_000001 (no label). "
+        "Complete the folder, or choose other lists with `data.train` and `data.val`."
     )
 
 
@@ -118,21 +163,18 @@ def test_a_label_of_another_size(command: Command, data: Path) -> None:
     path = data / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "scene_000001.png"
     Image.new("P", (7, 5)).save(path)
     message = command(leaves=3)
-    assert message.startswith(f"{path} must have the size of its image, ")
-    assert message.endswith("; it has 5 x 7.")
+    assert message.startswith(f"The label map {path} is 5 x 7, but its image is ")
 
 
 def test_an_image_that_is_cut_off(command: Command, data: Path) -> None:
     path = data / "VOCdevkit" / "VOC2012" / "JPEGImages" / "scene_000001.jpg"
     path.write_bytes(path.read_bytes()[:800])
-    assert command("num_workers=1", leaves=3).startswith(
-        f"{path} must be a whole image; it cannot be read: "
-    )
+    assert command("num_workers=1", leaves=3).startswith(f"Cannot read the image {path}: ")
 
 
 def test_an_id_of_an_official_list_that_is_not_on_disk(command: Command) -> None:
     message = command("data=voc", "data.train=[sbd/train]")
-    assert message.startswith("Every id of seg11valid must be on disk; 736 of 736 are not in")
+    assert message.startswith("736 of 736 images of seg11valid are missing in ")
     assert "the first is 2007_000033 (no image)" in message
 
 
@@ -143,67 +185,65 @@ def test_no_classes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_classes_that_are_none(command: Command) -> None:
     assert command("data.average_over=[hexagon]") == (
-        "Classes must be some of shapes's (background, disk, square, triangle, star, cross, "
-        "ring); got hexagon."
+        "Unknown classes of shapes: hexagon. Its classes are background, disk, square, triangle, "
+        "star, cross, ring."
     )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_no_permission_to_write(command: Command, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)
-    assert command().startswith(f"{tmp_path / 'runs'} must be a folder that can be written to")
+    assert command().startswith(f"{tmp_path / 'runs'} is not a writable folder.")
 
 
 def test_a_folder_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert command(f"paths.runs={blocked}") == (
-        f"{blocked} must be a folder that can be written to; it is not. Name another by paths.runs."
+        f"{blocked} is not a writable folder. Choose another with paths.runs=DIR."
     )
 
 
 def test_a_batch_that_the_processes_do_not_divide(command: Command) -> None:
     assert command("trainer=ddp_cpu", "recipe.batch=3") == (
-        "`recipe.batch` (3) must divide over the 2 processes; use 1 or 3 of them, or a batch "
-        "that is a multiple of 2."
+        "`recipe.batch` (3) must be divisible by the number of processes (2). Use a multiple of 2, "
+        "or a number of processes that divides the batch (1 or 3)."
     )
 
 
 def test_fewer_images_to_score_than_processes(command: Command) -> None:
     assert command("trainer=ddp_cpu", "trainer.devices=4", "recipe.batch=4") == (
-        "There must be at least one image to score for each process; voc/val has 3, for 4 "
-        "processes. Use fewer of them by trainer.devices."
+        "voc/val has 3 images to score, fewer than the 4 processes. Use fewer processes with "
+        "trainer.devices."
     )
 
 
 def test_a_run_that_exists(command: Command, tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / "shapes" / "fcn32s-recipe.max_steps-1" / "seed0"
+    folder = tmp_path / "runs" / "shapes" / "fcn32s-init_from-null-max_steps-1" / "seed0"
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text("{}")
     assert command(leaves=1) == (
-        f"{folder} must not be there yet; it is. Go on with it by resume=true, or make it again "
-        "by overwrite=true."
+        f"{folder} already exists. Resume it with resume=true or replace it with overwrite=true."
     )
 
 
 def test_a_stage_whose_stage_before_is_not_there(command: Command, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert command("head=fcn16s", "init_from=default") == (
-        f"{runs / 'shapes' / 'fcn32s' / 'seed0'} must be a finished run, as the stage before this "
-        "one; it is not. Make it with: fcn-train experiment=shapes head=fcn32s seed=0 "
-        f"paths.runs={runs}"
+        f"{runs / 'shapes' / 'fcn32s' / 'seed0'}, the stage before this one, does not exist. Train "
+        f"it first: fcn-train experiment=shapes head=fcn32s seed=0 paths.runs={runs}"
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate", "nothing.ckpt"], "nothing.ckpt must be a checkpoint; there is no such file."),
-        (["compare", "a", "b"], "a must be a finished run; it has no per_image.npz."),
-        (["data", "check", "vocc"], "`data` must be one of nyud, pascal_context, shapes, siftflow, "
-         "single_shapes, voc, voc2012, voc_aug, voc_trees; got 'vocc'. Did you mean 'voc'?"),
-        (["data", "check", "nyud"], "`data` must be one that has a reader; nyud has none yet, so "
-         "that its networks can be composed but neither trained nor scored."),
+        (["evaluate", "nothing.ckpt"], "Checkpoint not found: nothing.ckpt."),
+        (["compare", "a", "b"], "a is not a finished run: it has no per_image.npz."),
+        (["data", "check", "vocc"], "Unknown choice `data=vocc`. Choose from nyud, pascal_context, "
+         "shapes, siftflow, single_shapes, voc, voc2012, voc_aug, voc_trees. Did you mean `voc`?"),
+        (["data", "check", "nyud"], "`data=nyud` has no reader yet: its networks can be composed, "
+         "but neither trained nor scored."),
     ],
 )  # fmt: skip
 def test_other_commands(

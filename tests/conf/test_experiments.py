@@ -12,10 +12,12 @@ from lightning import Trainer
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from fcn_lightning.cli.compose import compose, job, network
-from fcn_lightning.cli.trainer import configure_torch
 from fcn_lightning.labels import LABEL_SETS, VOC
+from fcn_lightning.models import build
 from fcn_lightning.optim import Recipe
+from fcn_lightning.runs.compose import compose, plain
+from fcn_lightning.runs.run import compose_run
+from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
 
 SOLVERS = {
@@ -128,7 +130,13 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
     config, size = composed(experiment, head), (40, 60)
     classes = num_classes(config)
     assert classes == CLASSES[experiment]
-    net = network(config, classes)
+    net = build(
+        backbone=plain(config.backbone),
+        head=plain(config.head),
+        num_classes=classes,
+        normalize=plain(config.normalize),
+        fusion=config.fusion,
+    )
     channels = CHANNELS.get(experiment, {"": 3})
     images = {
         name: torch.randint(1, 256, (1, number, *size), dtype=torch.uint8)
@@ -159,9 +167,9 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
 @pytest.mark.parametrize("experiment", WITHOUT_READER)
 def test_an_experiment_without_a_reader_says_so(experiment: str) -> None:
     with pytest.raises(ValueError, match="reader") as error:
-        job([f"experiment={experiment}"])
+        compose_run([f"experiment={experiment}"])
     name = experiment.partition("_")[0] if experiment.startswith("nyud") else experiment
     assert str(error.value) == (
-        f"`data` must be one that has a reader; {name} has none yet, so that its networks can be "
-        "composed but neither trained nor scored."
+        f"`data={name}` has no reader yet: its networks can be composed, but neither trained nor "
+        "scored."
     )

@@ -1,4 +1,4 @@
-"""Tiny trees in the official layouts."""
+"""Tiny data sets in the official layouts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save_png(path: Path, label: np.ndarray) -> None:
 
 @pytest.fixture
 def make_voc() -> Callable[..., Path]:
-    """Makes a VOC tree in a folder: its images, labels of class 1, and its own lists."""
+    """Makes a VOC folder: images, labels of class 1, and lists."""
 
     def make(folder: Path, names: Sequence[str], **lists: Sequence[str]) -> Path:
         own = folder / "ImageSets" / "Segmentation"
@@ -41,7 +41,7 @@ def make_voc() -> Callable[..., Path]:
 
 @pytest.fixture
 def make_sbd() -> Callable[..., Path]:
-    """Makes an SBD tree in a folder: its images, labels of class 2, and its own lists."""
+    """Makes an SBD folder: images, labels of class 2, and lists."""
 
     def make(folder: Path, names: Sequence[str], **lists: Sequence[str]) -> Path:
         for part in (folder / "img", folder / "cls"):

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from fcn_lightning.data.dataset import Example, SegmentationDataset, read_image
-from fcn_lightning.data.trees import READ_LABEL
+from fcn_lightning.data.splits import READ_LABEL
 from fcn_lightning.labels import VOC
 
 LABEL = np.array([[0, 1, 255], [20, 2, 0]], np.uint8)
@@ -50,14 +50,14 @@ def test_an_sbd_label_is_the_class_segmentation(example, tmp_path):
     assert read(Example("a", example.image, tmp_path / "a.mat"))["label"].tolist() == LABEL.tolist()
 
 
-def test_grey_images_become_rgb(tmp_path):
-    Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "grey.png")
-    assert read_image(tmp_path / "grey.png").tolist() == [[[0] * 3, [200] * 3]]
+def test_gray_images_become_rgb(tmp_path):
+    Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "gray.png")
+    assert read_image(tmp_path / "gray.png").tolist() == [[[0] * 3, [200] * 3]]
 
 
-def test_grey_jpegs_become_rgb(tmp_path):
-    Image.new("L", (8, 8), 100).save(tmp_path / "grey.jpg")
-    image = read_image(tmp_path / "grey.jpg")
+def test_gray_jpegs_become_rgb(tmp_path):
+    Image.new("L", (8, 8), 100).save(tmp_path / "gray.jpg")
+    image = read_image(tmp_path / "gray.jpg")
     assert image.shape == (8, 8, 3)
     assert abs(image.astype(int) - 100).max() <= 2
 
@@ -74,23 +74,23 @@ def test_an_alpha_channel_is_dropped(tmp_path):
     assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 30]]]
 
 
-def test_a_cut_off_jpeg_is_refused(tmp_path):
+def test_a_truncated_jpeg_is_refused(tmp_path):
     path = tmp_path / "cut.jpg"
     noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:1500])
-    with pytest.raises(ValueError, match="whole image") as error:
+    with pytest.raises(ValueError, match="Cannot read") as error:
         read_image(path)
-    assert str(error.value).startswith(f"{path} must be a whole image; it cannot be read: ")
+    assert str(error.value).startswith(f"Cannot read the image {path}: ")
 
 
 def test_a_text_file_is_no_image(tmp_path):
     path = tmp_path / "page.jpg"
     path.write_text("<html>")
-    with pytest.raises(ValueError, match="whole image") as error:
+    with pytest.raises(ValueError, match="Cannot read") as error:
         read_image(path)
     assert str(error.value) == (
-        f"{path} must be a whole image; it cannot be read: cannot identify image file '{path}'."
+        f"Cannot read the image {path}: cannot identify image file '{path}'."
     )
 
 
@@ -99,27 +99,29 @@ def test_a_label_of_another_size_is_refused(example):
     with pytest.raises(ValueError, match="size") as error:
         read(example)
     assert str(error.value) == (
-        f"{example.label} must have the size of its image, 2 x 3; it has 3 x 2."
+        f"The label map {example.label} is 3 x 2, but its image is 2 x 3. They must have the same "
+        "size."
     )
 
 
 @pytest.mark.parametrize("value", [21, 254])
 def test_a_label_that_is_no_class_is_refused(example, value):
     save_palette(example.label, np.array([[0, 255, 20], [0, value, 0]], np.uint8))
-    with pytest.raises(ValueError, match="labels 0 to") as error:
+    with pytest.raises(ValueError, match="has the value") as error:
         read(example)
     assert str(error.value) == (
-        f"{example.label} must hold labels 0 to 20 and void, 255; it holds {value}."
+        f"The label map {example.label} has the value {value}. Use 0 to 20 for the 21 classes, and "
+        "255 for void."
     )
 
 
-def test_a_label_in_colours_is_refused(example):
+def test_an_rgb_label_is_refused(example):
     Image.new("RGB", (3, 2)).save(example.label)
     with pytest.raises(ValueError, match="label map") as error:
         read(example)
     assert str(error.value) == (
-        f"{example.label} must be a label map; it cannot be read: a palette PNG is needed, this "
-        "one is RGB."
+        f"Cannot read the label map {example.label}: expected a palette PNG, got an image of mode "
+        "RGB."
     )
 
 
@@ -128,34 +130,34 @@ def test_a_mat_file_without_a_segmentation_is_refused(example, tmp_path):
     scipy.io.savemat(path, {"other": 1})
     with pytest.raises(ValueError, match="label map") as error:
         read(Example("a", example.image, path))
-    assert str(error.value) == f"{path} must be a label map; it cannot be read: 'GTcls'."
+    assert str(error.value) == f"Cannot read the label map {path}: 'GTcls'."
 
 
 @pytest.mark.parametrize("kept", [0, 50, 180, 0.5, 0.95])
 @pytest.mark.parametrize("compressed", [True, False])
-def test_a_cut_off_mat_file_is_refused(example, tmp_path, kept, compressed):
+def test_a_truncated_mat_file_is_refused(example, tmp_path, kept, compressed):
     path = tmp_path / "a.mat"
     content = {"GTcls": {"Segmentation": noise()}}
     scipy.io.savemat(path, content, do_compression=compressed)
     cut(path, kept)
-    with pytest.raises(ValueError, match=r"a\.mat must be a label map; it cannot be read: "):
+    with pytest.raises(ValueError, match=r"^Cannot read the label map .*a\.mat: "):
         read(Example("a", example.image, path))
 
 
 @pytest.mark.parametrize("kept", [0, 20, 60, 0.5, 0.95])
-def test_a_cut_off_png_is_refused(example, kept):
+def test_a_truncated_png_is_refused(example, kept):
     save_palette(example.label, noise())
     cut(example.label, kept)
-    with pytest.raises(ValueError, match=r"a\.png must be a label map; it cannot be read: "):
+    with pytest.raises(ValueError, match=r"^Cannot read the label map .*a\.png: "):
         read(example)
 
 
-def test_a_garbled_png_is_refused(example):
+def test_a_corrupt_png_is_refused(example):
     content = bytearray(example.label.read_bytes())
     place = content.index(b"IDAT")
     content[place : place + 4] = b"\x00\x01\x02\x03"
     example.label.write_bytes(bytes(content))
-    with pytest.raises(ValueError, match=r"a\.png must be a label map; it cannot be read: "):
+    with pytest.raises(ValueError, match=r"^Cannot read the label map .*a\.png: "):
         read(example)
 
 

@@ -21,7 +21,7 @@ def indices(order, **changes):
     return [draw.index for draw in chain.from_iterable(passes(order, **changes))]
 
 
-def test_one_pass_an_update_with_places_in_order(order):
+def test_one_pass_per_step_with_places_in_order(order):
     run = passes(order)
     assert len(run) == 12
     assert [[draw.step for draw in one] for one in run] == [[step] * 8 for step in range(12)]
@@ -37,11 +37,11 @@ def test_first_step_resumes_the_same_sequence(order):
     assert passes(order, first_step=5) == passes(order)[5:]
 
 
-def test_a_longer_run_begins_as_a_shorter_one(order):
+def test_a_longer_run_starts_like_a_shorter_one(order):
     assert passes(order, max_steps=20)[:12] == passes(order)
 
 
-def test_permutation_visits_each_image_once_a_round():
+def test_permutation_draws_each_image_once_per_round():
     seen = indices("permutation", max_steps=11)
     rounds = [seen[i : i + 11] for i in range(0, 88, 11)]
     assert all(sorted(one) == list(range(11)) for one in rounds)
@@ -62,13 +62,13 @@ def test_with_replacement_draws_evenly_and_repeats():
 
 
 def test_with_replacement_is_the_references_order():
-    """Python 2's random.seed(1337), random.randint(0, 8497), as it ran: measured there."""
+    """Python 2's random.seed(1337), random.randint(0, 8497), measured there."""
     first = [5249, 4531, 3108, 4978, 1408, 7005, 3260, 6710, 7832, 2614]
     assert list(islice(drawn("with_replacement", 8498, 1337), 10)) == first
     assert list(islice(drawn("with_replacement", 8498, 1337, first=4), 6)) == first[4:]
 
 
-def test_passes_cut_the_batch_in_order(order):
+def test_passes_split_the_batch_in_order(order):
     assert [len(one) for one in passes(order, per_pass=2)] == [2] * 48
     assert list(chain.from_iterable(passes(order, per_pass=2))) == list(
         chain.from_iterable(passes(order))
@@ -76,7 +76,7 @@ def test_passes_cut_the_batch_in_order(order):
 
 
 @pytest.mark.parametrize(("num_processes", "per_pass"), [(2, 4), (2, 2), (2, 1), (4, 2), (8, 1)])
-def test_processes_share_the_images_of_one(order, num_processes, per_pass):
+def test_processes_share_the_images_of_one_process(order, num_processes, per_pass):
     ranks = [
         passes(order, per_pass=per_pass, rank=rank, num_processes=num_processes)
         for rank in range(num_processes)

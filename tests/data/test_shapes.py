@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcn_lightning.data import shapes
-from fcn_lightning.data.trees import read_palette_png, read_sbd_mat
+from fcn_lightning.data import sbd, shapes, voc
 
 CLASSES = ("background", "disk", "square", "triangle", "star", "cross", "ring")
 
@@ -22,14 +21,14 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_layouts_are_those_of_the_official_archives(tmp_path: Path) -> None:
     shapes.draw(tmp_path / "shapes")
-    voc, sbd = tmp_path / "shapes" / "VOCdevkit" / "VOC2012", tmp_path / "shapes" / "sbd"
-    val = (voc / "ImageSets" / "Segmentation" / "val.txt").read_text().split()
-    train = (sbd / "train.txt").read_text().split()
+    voc_root, sbd_root = tmp_path / "shapes" / "VOCdevkit" / "VOC2012", tmp_path / "shapes" / "sbd"
+    val = (voc_root / "ImageSets" / "Segmentation" / "val.txt").read_text().split()
+    train = (sbd_root / "train.txt").read_text().split()
     assert (len(val), len(train), len(set(val) & set(train))) == (5, 6, 2)
-    assert {p.stem for p in (voc / "JPEGImages").iterdir()} == set(val)
-    assert {p.stem for p in (sbd / "img").iterdir()} == set(train)
-    with_void = read_palette_png(voc / "SegmentationClass" / f"{train[0]}.png")
-    without = read_sbd_mat(sbd / "cls" / f"{train[0]}.mat")
+    assert {p.stem for p in (voc_root / "JPEGImages").iterdir()} == set(val)
+    assert {p.stem for p in (sbd_root / "img").iterdir()} == set(train)
+    with_void = voc.read_label(voc_root / "SegmentationClass" / f"{train[0]}.png")
+    without = sbd.read_label(sbd_root / "cls" / f"{train[0]}.mat")
     assert 255 not in without
     assert 255 in with_void
     np.testing.assert_array_equal(with_void[with_void != 255], without[with_void != 255])
@@ -47,7 +46,7 @@ def test_a_single_shape_is_labelled_by_its_class(tmp_path: Path) -> None:
     splits = shapes.singles("single_shapes", str(tmp_path / "shapes"))
     assert splits.labels.classes == CLASSES[1:]
     sample = splits.train[8]
-    assert sample["image"].shape == (3, 96, 96)
+    assert sample["image"].shape == (3, 72, 72)
     assert sample["label"].tolist() == [[2]], "the ninth image is the third class's"
 
 
@@ -93,3 +92,18 @@ def test_processes_may_draw_at_once(tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in drawing] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["shapes"]
+
+
+@pytest.mark.parametrize("version", [None, "1"])
+def test_a_set_of_another_version_is_refused(tmp_path: Path, version: str | None) -> None:
+    root = tmp_path / "shapes"
+    shapes.draw(root)
+    (root / "version").unlink()
+    if version:
+        (root / "version").write_text(f"{version}\n")
+    with pytest.raises(ValueError, match="version") as error:
+        shapes.scenes("shapes", str(root), ["sbd/train"], "voc/val")
+    assert str(error.value) == (
+        f"`{root}` holds version 1 of the embedded data set; this release draws version 2. Delete "
+        "or rename the folder to have the set drawn again."
+    )

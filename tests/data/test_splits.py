@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from fcn_lightning.data import trees, voc_and_sbd
+from fcn_lightning.data import voc_and_sbd
 from fcn_lightning.data.splits import OFFICIAL, describe, official
 from fcn_lightning.labels import LabelSet
 
@@ -105,8 +105,8 @@ def test_record_names_counts_and_hashes(root):
 
 def test_record_in_words(root):
     assert describe(splits_of(root).lists) == (
-        "training on 3 images of voc/train (2) + sbd/train (3), with 1 left out that are in "
-        "voc/val (2), which is scored"
+        "training on 3 images of voc/train (2) + sbd/train (3), leaving out 1 of voc/val; scoring "
+        "on voc/val (2)"
     )
 
 
@@ -119,70 +119,73 @@ def test_splits_carry_what_tables_print(root):
     )
 
 
-def test_an_official_list_is_read_from_the_tree_that_holds_it(root, monkeypatch):
+def test_an_official_list_is_read_from_the_data_set_that_has_its_images(root, monkeypatch):
     monkeypatch.setattr("fcn_lightning.data.splits.official", lambda _: list("eca"))
     splits = splits_of(root, train=["train_aug"], val="sbd/val")
     suffixes = {example.name: example.label.suffix for example in splits.train.examples}
     assert suffixes == {"e": ".mat", "c": ".png", "a": ".png"}
 
 
-def test_ids_of_an_official_list_must_be_on_disk(root):
-    with pytest.raises(ValueError, match="on disk") as error:
+def test_images_of_an_official_list_must_be_on_disk(root):
+    with pytest.raises(ValueError, match="are missing") as error:
         splits_of(root, train=["sbd_train"])
     assert str(error.value) == (
-        f"Every id of sbd_train must be on disk; 8498 of 8498 are not in {root / 'sbd'}, the first "
-        "is 2008_000002 (no image). Complete the tree, or choose lists of what is there by "
-        "data.train and data.val."
+        f"8498 of 8498 images of sbd_train are missing in {root / 'sbd'}; the first is 2008_000002 "
+        "(no image). Complete the folder, or choose other lists with `data.train` and `data.val`."
     )
 
 
 def test_an_image_without_its_label_is_missing(root):
     (root / "VOCdevkit/VOC2012/SegmentationClass/d.png").unlink()
-    with pytest.raises(ValueError, match="on disk") as error:
+    with pytest.raises(ValueError, match="are missing") as error:
         splits_of(root)
     assert str(error.value) == (
-        f"Every id of voc/val must be on disk; 1 of 2 are not in {root / 'VOCdevkit/VOC2012'}, the "
-        "first is d (no label). Complete the tree, or choose lists of what is there by data.train "
-        "and data.val."
+        f"1 of 2 images of voc/val are missing in {root / 'VOCdevkit/VOC2012'}; the first is d (no "
+        "label). Complete the folder, or choose other lists with `data.train` and `data.val`."
     )
 
 
-def test_both_places_are_named_where_either_would_do(root):
-    with pytest.raises(ValueError, match="on disk") as error:
+def test_both_folders_are_named_if_either_may_have_the_images(root):
+    with pytest.raises(ValueError, match="are missing") as error:
         splits_of(root, train=["train_aug"])
-    assert f"not in {root / 'VOCdevkit/VOC2012'} or {root / 'sbd'}, the first" in str(error.value)
+    places = f"{root / 'VOCdevkit/VOC2012'} or {root / 'sbd'}"
+    assert f"are missing in {places}; the first is" in str(error.value)
 
 
 @pytest.mark.parametrize("split", ["trian_aug", "coco/train", "train"])
 def test_an_unknown_list_is_refused(root, split):
-    with pytest.raises(ValueError, match="A list must") as error:
+    with pytest.raises(ValueError, match="Unknown list") as error:
         splits_of(root, val=split)
     assert str(error.value) == (
-        "A list must be one of seg11valid, sbd_train, train_aug, voc2012_train, voc2012_val, "
-        f"voc2012_trainval, or a tree's own (voc/train, voc/val, sbd/train, ...); got '{split}'."
+        f"Unknown list '{split}'. Choose one of seg11valid, sbd_train, train_aug, voc2012_train, "
+        "voc2012_val, voc2012_trainval, or a data set's own (voc/train, voc/val, sbd/train, ...)."
     )
 
 
-def test_an_unknown_list_of_a_tree_is_refused_with_those_that_are_there(root):
-    with pytest.raises(ValueError, match="must list") as error:
+def test_an_unknown_list_of_a_data_set_is_refused_with_those_that_exist(root):
+    with pytest.raises(ValueError, match="Unknown list") as error:
         splits_of(root, val="sbd/test")
     assert str(error.value) == (
-        f"{root / 'sbd' / 'test.txt'} must list the ids of sbd/test; there is train, val."
+        f"Unknown list sbd/test: {root / 'sbd' / 'test.txt'} does not exist. The folder has train, "
+        "val."
     )
 
 
 def test_an_empty_list_is_refused(root):
-    with pytest.raises(ValueError, match=r"^A list must name at least one image; voc/empty is "):
+    with pytest.raises(ValueError, match=r"^The list voc/empty is empty\.$"):
         splits_of(root, train=["voc/train", "voc/empty"])
 
 
 def test_nothing_left_to_train_on_is_refused(root):
-    with pytest.raises(ValueError, match="voc/val"):
+    with pytest.raises(ValueError, match="voc/val") as error:
         splits_of(root, train=["voc/val"])
+    assert str(error.value) == (
+        "No training images are left: all images of voc/val are in voc/val, which is scored."
+    )
 
 
-def test_a_class_that_is_none_is_refused(root):
-    with pytest.raises(ValueError, match=r"^Classes must be some of voc's .*; got kitten\.$"):
+def test_an_unknown_class_is_refused(root):
+    with pytest.raises(ValueError, match=r"^Unknown classes of voc: kitten\. Its classes are "):
         splits_of(root, average_over=["cat", "kitten"])
 
 
@@ -191,87 +194,19 @@ def test_labels_need_no_background(root):
     assert splits_of(root, labels=labels).labels == labels
 
 
-@pytest.mark.parametrize(
-    "place", ["", "VOC2012", "VOCdevkit/VOC2012", "TrainVal/VOCdevkit/VOC2011", "VOCdevkit/VOC2011"]
-)
-def test_voc_is_found_where_archives_put_it(tmp_path, make_voc, place):
-    folder = make_voc(tmp_path / place, "a", val="a")
-    assert trees.voc(tmp_path).root == folder
-
-
-def test_voc_2012_is_preferred_to_2011(tmp_path, make_voc):
-    make_voc(tmp_path / "VOCdevkit" / "VOC2011", "a")
-    folder = make_voc(tmp_path / "TrainVal" / "VOCdevkit" / "VOC2012", "a")
-    assert trees.voc(tmp_path).root == folder
-
-
-@pytest.mark.parametrize("place", ["sbd", "benchmark_RELEASE/dataset", "dataset", ""])
-def test_sbd_is_found_where_archives_put_it(tmp_path, make_sbd, place):
-    folder = make_sbd(tmp_path / place, "a", val="a")
-    assert trees.sbd(tmp_path).root == folder
-    assert trees.sbd(tmp_path).ids("val") == ["a"]
-
-
-def test_roots_of_their_own_come_before_the_common_one(root, tmp_path, make_voc, make_sbd):
+def test_separate_roots_override_the_common_one(root, tmp_path, make_voc, make_sbd):
     voc = make_voc(tmp_path / "elsewhere" / "VOC2012", "x", val="x")
     sbd = make_sbd(tmp_path / "far", "y", train="y")
     splits = splits_of(root, ["sbd/train"], voc_root=str(voc.parent), sbd_root=str(sbd))
     assert (names(splits.train), names(splits.val)) == ("y", "x")
 
 
-def test_a_tree_that_no_list_needs_is_not_looked_for(tmp_path, make_voc):
+def test_a_data_set_that_no_list_needs_may_be_missing(tmp_path, make_voc):
     make_voc(tmp_path / "VOC2012", "ab", train="a", val="b")
     assert names(splits_of(tmp_path, train=["voc/train"]).train) == "a"
 
 
-def test_a_tree_that_is_not_there_is_named_with_its_places(tmp_path):
-    with pytest.raises(FileNotFoundError, match="SBD") as error:
-        trees.sbd(tmp_path)
-    places = (tmp_path / "sbd", tmp_path / "benchmark_RELEASE/dataset", tmp_path / "dataset")
-    assert str(error.value) == (
-        f"The SBD tree, with a folder img, must be in one of {', '.join(map(str, places))}, "
-        f"{tmp_path}; it is not. Name its place by `data.root` or `data.sbd_root`, or fetch it "
-        "with data.download=true."
-    )
-
-
-@pytest.mark.parametrize(
-    ("kind", "maker", "place", "fetch"),
-    [
-        ("voc", "make_voc", "VOCdevkit/VOC2012", "VOCSegmentation"),
-        ("sbd", "make_sbd", "sbd", "SBDataset"),
-    ],
-)
-@pytest.mark.parametrize("made", [True, False])
-def test_download_fetches_what_is_missing(
-    tmp_path, request, monkeypatch, kind, maker, place, fetch, made
-):
-    root, calls = tmp_path / "data", []
-    if made:
-        root.mkdir()
-
-    def fetched(folder, **arguments):
-        calls.append(arguments["download"])
-        request.getfixturevalue(maker)(tmp_path / "new", "a")
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        if (root / place).is_dir():
-            (root / place).rmdir()
-        (tmp_path / "new").rename(root / place)
-
-    monkeypatch.setattr(f"torchvision.datasets.{fetch}", fetched)
-    for _ in range(2):
-        assert getattr(trees, kind)(root, download=True).has("a")
-    assert calls == [True]
-
-
-def test_a_tree_without_the_id_has_it_not(root):
-    tree = trees.voc(root)
-    assert tree.has("a")
-    assert not tree.has("e")
-    assert not tree.has_image("e")
-
-
-def test_shared_trees_are_read(shared):
+def test_shared_data_is_read(shared):
     root = str(shared / "data")
     splits = voc_and_sbd("voc_trees", root, ["voc/train", "sbd/train"], "voc/val")
     assert splits.lists["val"]["count"] == len(splits.val) == 217

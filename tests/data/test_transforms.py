@@ -12,7 +12,7 @@ H, W = 20, 30
 
 
 class Pictures(Dataset):
-    """The image is its label, three times: where the two part, they were not moved alike."""
+    """The image is its label three times: they differ where they were not moved alike."""
 
     def __init__(self, label=None):
         self.label = torch.arange(H * W).view(H, W) % 200 if label is None else label
@@ -153,18 +153,16 @@ def test_a_scaled_image_has_a_pixel_at_least():
         ),
         (
             {"scale": (0.0, 1.0)},
-            "`augment.scale` must be the least and the largest of positive factors; got "
-            "(0.0, 1.0).",
+            "`augment.scale` must be two positive factors, the smaller one first; got (0.0, 1.0).",
         ),
         (
             {"scale": (0.5, 1.0, 2.0)},
-            "`augment.scale` must be the least and the largest of positive factors; got "
+            "`augment.scale` must be two positive factors, the smaller one first; got "
             "(0.5, 1.0, 2.0).",
         ),
         (
             {"scale": (2.0, 1.0)},
-            "`augment.scale` must be the least and the largest of positive factors; got "
-            "(2.0, 1.0).",
+            "`augment.scale` must be two positive factors, the smaller one first; got (2.0, 1.0).",
         ),
     ],
 )

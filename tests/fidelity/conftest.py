@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fcn_lightning.cli.fcn import app
+from fidelity.__main__ import app
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -30,10 +30,10 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def fidelity() -> Callable[..., Any]:
-    """Runs `fcn fidelity --json`, and gives its status and what it printed."""
+    """Runs `python -m fidelity --json`; returns its status and what it printed."""
 
     def run(place: Path) -> tuple[int, Any]:
-        done = CliRunner().invoke(app, ["fidelity", str(place), "--json"])
+        done = CliRunner().invoke(app, [str(place), "--json"])
         return done.exit_code, json.loads(done.stdout) if done.stdout else done.stderr
 
     return run

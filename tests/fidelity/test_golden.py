@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fcn_lightning.cli.fcn import app
-from fcn_lightning.fidelity import Case, cases_in, check_case, check_folder
-from fcn_lightning.fidelity.reference import MODELS
+from fidelity import Case, cases_in, check_case, check_folder
+from fidelity.__main__ import app
+from fidelity.reference import MODELS
 
 CASES = cases_in(Path(__file__).parents[1] / "golden")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path.name)
 def test_own(case: Case) -> None:
-    rows = check_case(case, CASES)
-    assert rows or case.kind == "train_sequence.npz"
+    rows = check_case(case)
+    assert rows or case.kind == "train_sequence"
     assert not [row for row in rows if not row.ok]
 
 
@@ -37,7 +37,7 @@ def test_reference(shared: Path) -> None:
 
 def test_the_table(folder: Callable[..., Path]) -> None:
     names = ("train_voc-fcn32s_ref.npz", "weights_voc-fcn32s_narrow.npz", "train_sequence.npz")
-    done = CliRunner().invoke(app, ["fidelity", str(folder(*names)), "--markdown"])
+    done = CliRunner().invoke(app, [str(folder(*names)), "--markdown"])
     lines = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
     assert done.exit_code == 0
     assert lines[0][1:3] == ["network", "what was compared"]

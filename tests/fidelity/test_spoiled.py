@@ -1,4 +1,4 @@
-"""The command fails where the software, or a value, is spoiled."""
+"""The comparison fails where the software or a value is spoiled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import pytest
 from torch import nn
 
 from fcn_lightning import losses, optim
-from fcn_lightning.fidelity import forward, trajectories
 from fcn_lightning.models import SkipHead
 from fcn_lightning.models.fusion import LateFusion
 from fcn_lightning.optim import Recipe
+from fidelity import passes, trajectories
+from fidelity.rounding import ROUNDINGS
 
 Folder = Callable[..., Path]
 Fidelity = Callable[[Path], tuple[int, Any]]
@@ -97,7 +98,7 @@ def without_decay(network: nn.Module, recipe: Recipe) -> Groups:
 @pytest.fixture
 def few_roundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer ways to round are tried, since none helps: all were, once."""
-    few = dict(islice(trajectories.ROUNDINGS.items(), 2))
+    few = dict(islice(ROUNDINGS.items(), 2))
     monkeypatch.setattr(trajectories, "ROUNDINGS", few)
 
 
@@ -176,5 +177,5 @@ def test_a_loss_that_is_averaged(
     def mean(score: Any, label: Any, reduction: str) -> Any:
         return losses.softmax_loss(score, label, "mean")
 
-    monkeypatch.setattr(forward, "softmax_loss", mean)
+    monkeypatch.setattr(passes, "softmax_loss", mean)
     assert failed(fidelity(folder(*FCN8S))[1]) == {"losses": "loss"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from fcn_lightning.cli.trainer import configure_torch
+from fcn_lightning.runs.trainer import configure_torch
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

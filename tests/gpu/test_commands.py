@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fcn_lightning import weights
-from fcn_lightning.cli.sweep import visible_gpus
+from fcn_lightning import formats
+from fcn_lightning.runs.devices import visible_gpus
 from integration.test_commands import run
 
 Tiny = Callable[..., list[str]]
@@ -34,7 +34,7 @@ def trained(overrides: list[str], trainer: list[str], runs: Path) -> Path:
 
 def learned(folder: Path) -> dict[str, Tensor]:
     """The weights of a run's last checkpoint."""
-    return weights.read_checkpoint(folder).weights
+    return formats.read_checkpoint(folder).weights
 
 
 @pytest.mark.gpu(2)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fcn_lightning.fidelity import Case, Row, cases_in, check_case
-from fcn_lightning.fidelity.compare import FORWARD
+from fidelity import Case, Row, cases_in, check_case
+from fidelity.compare import FORWARD
 
 DEVICE = "cuda"
 CASES = cases_in(Path(__file__).parents[1] / "golden")
@@ -26,7 +26,7 @@ def rows(case: Case) -> list[Row]:
     """The comparisons of a file, which really took place on the GPU."""
     before = torch.cuda.memory_allocated(DEVICE)
     torch.cuda.reset_peak_memory_stats(DEVICE)
-    found = check_case(case, CASES, DEVICE)
+    found = check_case(case, DEVICE)
     assert torch.cuda.max_memory_allocated(DEVICE) > before
     return found
 

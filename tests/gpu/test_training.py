@@ -12,15 +12,14 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from fcn_lightning.cli import train as command
-from fcn_lightning.cli.compose import job
-from fcn_lightning.cli.trainer import TRAINER
 from fcn_lightning.data import Sample
 from fcn_lightning.datamodule import by_size
 from fcn_lightning.inference import Predictor
 from fcn_lightning.labels import VOC, VOID
 from fcn_lightning.models import FCN, Network, build
 from fcn_lightning.optim import Recipe
+from fcn_lightning.runs import train as runs_train
+from fcn_lightning.runs.run import Run, compose_run
 from fcn_lightning.task import SegmentationTask
 
 HEAVY = {"loss": "sum", "optimizer": "sgd", "lr": 1e-10, "momentum": 0.99, "weight_decay": 5e-4}
@@ -43,7 +42,8 @@ def fit(
     """Trains on one image again and again."""
     recipe = Recipe(**HEAVY, batch=1, max_steps=max_steps, val_every=max_steps)
     own = {"accelerator": "gpu", "devices": 1, "logger": False, "enable_checkpointing": False}
-    fitter = Trainer(max_steps=max_steps, callbacks=list(callbacks), **TRAINER, **own | trainer)
+    own |= {"enable_progress_bar": False, "enable_model_summary": False}
+    fitter = Trainer(max_steps=max_steps, callbacks=list(callbacks), **own | trainer)
     loader = DataLoader([one] * max_steps, batch_size=1, collate_fn=by_size, pin_memory=True)
     fitter.fit(SegmentationTask(network, VOC, recipe), loader)
     return fitter
@@ -52,7 +52,8 @@ def fit(
 class Watch(Callback):
     """Makes whatever waits for the GPU an error, between the beginnings of two passes.
 
-    Left out are the first update, and those that log, which look at the losses.
+    Left out are the first step, steps that log, which read the losses, and the moment before the
+    last step, when the run is saved.
     """
 
     def __init__(self) -> None:
@@ -65,6 +66,13 @@ class Watch(Callback):
         watched = step > 0 and (step + 1) % trainer.log_every_n_steps != 0
         torch.cuda.set_sync_debug_mode("error" if watched else "default")
         self.passes += watched
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.global_step == trainer.max_steps - 1:
+            torch.cuda.set_sync_debug_mode("default")
+
+    def on_exception(self, *args: Any) -> None:
+        torch.cuda.set_sync_debug_mode("default")  # else the end of the run hides its error
 
 
 @pytest.fixture
@@ -83,11 +91,15 @@ def test_a_step_does_not_wait_for_the_gpu(
         torch.ones((), device="cuda").item()
     torch.cuda.set_sync_debug_mode("default")
 
-    watch, own = Watch(), command.run_callbacks
-    monkeypatch.setattr(command, "run_callbacks", lambda run: [*own(run), watch])
+    watch, own = Watch(), runs_train.run_callbacks
+
+    def with_watch(run: Run) -> list[Callback]:
+        return [*own(run), watch]
+
+    monkeypatch.setattr(runs_train, "run_callbacks", with_watch)
     length = ["recipe.max_steps=60", "recipe.val_every=60", "recipe.per_pass=1"]
     overrides = [o for o in tiny("experiment=shapes", *length) if o != "trainer=cpu"]
-    command.train(job([*overrides, "trainer=gpu"]))
+    runs_train.train(compose_run([*overrides, "trainer=gpu"]))
     assert watch.passes == 2 * (60 - 60 // 3 - 1), "two passes of each update; every third logs"
 
 

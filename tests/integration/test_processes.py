@@ -25,8 +25,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor, nn
 
-from fcn_lightning.cli.compose import compose, network
 from fcn_lightning.models import Network
+from fcn_lightning.runs.run import compose_run
 
 Loss = Literal["sum", "mean"]
 
@@ -184,7 +184,7 @@ def spoiled(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def untrained() -> Network:
-    return network(compose([*COMMON, "data.root=null"]), NUM_CLASSES)
+    return compose_run([*COMMON, "data.root=null", "init_from=null"]).network(NUM_CLASSES)
 
 
 def scoring(processes: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A run that is stopped at any moment goes on as if it never had been, bit for bit."""
+"""A stopped or killed run resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import torch
 
-from fcn_lightning import weights
+from fcn_lightning import formats
 from fcn_lightning.callbacks import WholeCheckpoints, stopping
-from fcn_lightning.cli.compose import Job, job
-from fcn_lightning.cli.train import train
+from fcn_lightning.runs.run import Run, compose_run
+from fcn_lightning.runs.train import train
 from fcn_lightning.task import SegmentationTask
 
 Tiny = Callable[..., list[str]]
@@ -30,14 +30,14 @@ RUN = (
     "recipe.batch=4", "recipe.per_pass=2", "recipe.max_steps=7", "recipe.val_every=3",
     "recipe.lr=0.01",
 )  # fmt: skip
-"""Seven updates of two passes; validations after 3, 6 and 7."""
+"""Seven steps of two passes; validations after steps 3, 6 and 7."""
 
 
 @pytest.fixture(scope="module")
 def whole(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the run that was never stopped."""
+    """The folder of a run that is never stopped."""
     runs = tmp_path_factory.mktemp("whole")
-    run = job([*overrides_of(tiny_data), f"paths.runs={runs}"])
+    run = compose_run([*overrides_of(tiny_data), f"paths.runs={runs}"])
     train(run)
     return run.folder
 
@@ -50,8 +50,8 @@ def overrides_of(data: Path) -> list[str]:
     return [*tiny, *RUN]
 
 
-def must_end_as(whole: Path, run: Job) -> None:
-    """Weights, optimizer, scores and metrics, and what is known of the best checkpoint."""
+def must_end_as(whole: Path, run: Run) -> None:
+    """Compares weights, optimizer, scores, metrics and the best checkpoint."""
     for name in ("last", "best"):
         expected, found = (
             torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
@@ -64,10 +64,18 @@ def must_end_as(whole: Path, run: Job) -> None:
     record, expected = (
         json.loads((folder / "scores.json").read_text()) for folder in (run.folder, whole)
     )
-    assert record | {"seconds": 0} == expected | {"seconds": 0}
+    assert same(record) == same(expected)
     assert (run.folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
     mine, its = (np.load(folder / "per_image.npz") for folder in (run.folder, whole))
     assert all(np.array_equal(mine[key], its[key]) for key in its)
+
+
+def same(record: dict[str, Any]) -> dict[str, Any]:
+    """What must end the same: all but the time taken, and how the run was continued and where."""
+    config = {
+        k: v for k, v in record["config"].items() if k not in ("resume", "paths", "classifier")
+    }
+    return {**record, "seconds": 0, "config": config}
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -80,7 +88,7 @@ def equal(a: Any, b: Any) -> bool:
 
 @contextlib.contextmanager
 def at(step: str, number: int, act: Callable[[], None]) -> Iterator[None]:
-    """Does something before a step of the task is taken for the n-th time."""
+    """Calls `act` before the n-th call of a method of the task."""
     taken, original = [0], getattr(SegmentationTask, step)
 
     def patched(self: SegmentationTask, batch: Any, batch_idx: int) -> Any:
@@ -106,24 +114,24 @@ def cut_off() -> None:
     ("step", "number", "saved_at"),
     [
         ("training_step", 1, 1),
-        ("training_step", 4, 2),  # in the second pass of an update
-        ("training_step", 6, 3),  # a validation is due after it
-        ("training_step", 14, 6),  # the last pass of all: the last validation follows
+        ("training_step", 4, 2),  # in the second pass of a step
+        ("training_step", 6, 3),  # a validation follows
+        ("training_step", 14, 6),  # the last pass; the last validation follows
         ("validation_step", 1, 3),
         ("validation_step", 5, 3),
         ("validation_step", 13, 6),  # in the last validation
         ("test_step", 2, 7),
     ],
 )
-def test_asked_to_stop_it_saves_and_goes_on(
+def test_a_stopped_run_saves_and_resumes(
     step: str, number: int, saved_at: int, whole: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
     own = [*overrides_of(tiny_data), f"paths.runs={tmp_path}"]
     with at(step, number, ask_to_stop), pytest.raises(SystemExit) as stopped:
-        train(job(own))
+        train(compose_run(own))
     assert stopped.value.code == 143
-    run = job([*own, "resume=true"])
-    assert weights.read_checkpoint(run.folder).step == saved_at
+    run = compose_run([*own, "resume=true"])
+    assert formats.read_checkpoint(run.folder).step == saved_at
     assert not (run.folder / "scores.json").exists()
     train(run)
     must_end_as(whole, run)
@@ -140,72 +148,70 @@ def test_asked_to_stop_it_saves_and_goes_on(
         ("test_step", 1, 7),
     ],
 )
-def test_cut_off_without_warning_it_goes_on_from_the_last_checkpoint(
+def test_a_killed_run_resumes_from_the_last_checkpoint(
     step: str, number: int, saved_at: int | None, whole: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
     own = [*overrides_of(tiny_data), f"paths.runs={tmp_path}"]
     with at(step, number, cut_off), pytest.raises(RuntimeError, match="cut off"):
-        train(job(own))
-    run = job([*own, "resume=true"])
+        train(compose_run(own))
+    run = compose_run([*own, "resume=true"])
     if saved_at is None:
         assert not (run.folder / "checkpoints" / "last.ckpt").exists()
     else:
-        assert weights.read_checkpoint(run.folder).step == saved_at
+        assert formats.read_checkpoint(run.folder).step == saved_at
     train(run)
     must_end_as(whole, run)
 
 
-def test_stopped_again_and_again_it_ends_the_same(
+def test_a_run_killed_at_every_step_ends_the_same(
     whole: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping, "EVERY", 0.0)  # saved before each update
+    monkeypatch.setattr(stopping, "EVERY", 0.0)  # a checkpoint before each step
     own = [*overrides_of(tiny_data), f"paths.runs={tmp_path}"]
     steps = []
     for _ in range(9):
-        run = job([*own, "resume=true"])
+        run = compose_run([*own, "resume=true"])
         with at("training_step", 3, cut_off), contextlib.suppress(RuntimeError):
             train(run)
             break
-        steps.append(weights.read_checkpoint(run.folder).step)
+        steps.append(formats.read_checkpoint(run.folder).step)
     assert steps == [1, 2, 3, 4, 5, 6]
     must_end_as(whole, run)
 
 
-def test_in_a_folder_that_was_moved_it_still_knows_its_best(
+def test_a_moved_run_keeps_its_best_checkpoint(
     whole: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
     own = overrides_of(tiny_data)
     with at("training_step", 10, ask_to_stop), pytest.raises(SystemExit):
-        train(job([*own, f"paths.runs={tmp_path / 'here'}"]))
+        train(compose_run([*own, f"paths.runs={tmp_path / 'here'}"]))
     (tmp_path / "here").rename(tmp_path / "there")
-    run = job([*own, f"paths.runs={tmp_path / 'there'}", "resume=true"])
+    run = compose_run([*own, f"paths.runs={tmp_path / 'there'}", "resume=true"])
     train(run)
     must_end_as(whole, run)
     assert not (tmp_path / "here").exists()
 
 
-def test_validated_only_at_its_end_it_goes_on_as_well(tiny_data: Path, tmp_path: Path) -> None:
+def test_a_run_with_one_validation_resumes(tiny_data: Path, tmp_path: Path) -> None:
     own = [*overrides_of(tiny_data), "recipe.val_every=100"]
-    never_stopped = job([*own, f"paths.runs={tmp_path / 'whole'}"])
+    never_stopped = compose_run([*own, f"paths.runs={tmp_path / 'whole'}"])
     train(never_stopped)
     own += [f"paths.runs={tmp_path / 'cut'}"]
     with at("training_step", 7, ask_to_stop), pytest.raises(SystemExit):
-        train(job(own))
-    run = job([*own, "resume=true"])
+        train(compose_run(own))
+    run = compose_run([*own, "resume=true"])
     train(run)
     must_end_as(never_stopped.folder, run)
 
 
-def test_on_another_number_of_processes_the_updates_are_the_same(
-    tiny_data: Path, tmp_path: Path
-) -> None:
-    """Two passes of an update become one of each process."""
+def test_a_run_resumes_on_another_number_of_processes(tiny_data: Path, tmp_path: Path) -> None:
+    """Two passes of a step become one pass of each of two processes."""
     own = [*overrides_of(tiny_data), "backbone.dropout=0.0"]
-    never_stopped = job([*own, f"paths.runs={tmp_path / 'whole'}"])
+    never_stopped = compose_run([*own, f"paths.runs={tmp_path / 'whole'}"])
     train(never_stopped)
     own += [f"paths.runs={tmp_path / 'cut'}"]
     with at("training_step", 8, ask_to_stop), pytest.raises(SystemExit):
-        train(job(own))
+        train(compose_run(own))
     others = [o for o in own if o != "trainer=cpu"]
     done = subprocess.run(
         [
@@ -215,46 +221,46 @@ def test_on_another_number_of_processes_the_updates_are_the_same(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    run = job([*own, "resume=true"])
+    run = compose_run([*own, "resume=true"])
     for one, other in zip(rows(never_stopped.folder), rows(run.folder), strict=True):
         assert one.keys() == other.keys()
         assert [float(one[key]) for key in one] == pytest.approx(
             [float(other[key]) for key in one], rel=1e-4, nan_ok=True
         )
-    expected = weights.read_checkpoint(never_stopped.folder).weights
-    for name, value in weights.read_checkpoint(run.folder).weights.items():
+    expected = formats.read_checkpoint(never_stopped.folder).weights
+    for name, value in formats.read_checkpoint(run.folder).weights.items():
         torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-6)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """What was logged, without what was not."""
+    """The logged values of each row."""
     with (folder / "metrics.csv").open(newline="") as file:
         return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
 
 
-def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_checkpoint_is_complete_or_absent(tmp_path: Path) -> None:
     path, writer = tmp_path / "last.ckpt", WholeCheckpoints()
     writer.save_checkpoint({"step": 1}, path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # as a disk that is full
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # like a full disk
     try:
-        with pytest.raises(OSError, match=r"last\.ckpt must be written") as error:
+        with pytest.raises(OSError, match=r"Cannot write .*last\.ckpt") as error:
             writer.save_checkpoint({"step": 2, "weights": torch.zeros(100_000)}, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert str(error.value) == (
-        f"{path} must be written; it cannot be (File too large). What was saved before is as it "
-        "was: make room, and go on with resume=true."
+        f"Cannot write {path}: File too large. The previous checkpoint is intact: free some space "
+        "and resume with `resume=true`."
     )
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
 
 
 def test_a_folder_has_one_run_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
-    run = job([*overrides_of(tiny_data), f"paths.runs={tmp_path}", "resume=true"])
+    run = compose_run([*overrides_of(tiny_data), f"paths.runs={tmp_path}", "resume=true"])
     run.folder.mkdir(parents=True)
     hold = (
-        "import sys; from pathlib import Path; from fcn_lightning.cli.processes import locked\n"
+        "import sys; from pathlib import Path; from fcn_lightning.runs.folder import locked\n"
         "file = locked(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -263,11 +269,10 @@ def test_a_folder_has_one_run_at_a_time(tiny_data: Path, tmp_path: Path) -> None
     ) as other:  # fmt: skip
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(ValueError, match="by one process") as e:
+        with pytest.raises(ValueError, match="Another process") as e:
             train(run)
         other.communicate("")
     assert str(e.value) == (
-        f"{run.folder} must be written by one process at a time; another is at work there. Wait "
-        "for its end, or stop it."
+        f"Another process is writing {run.folder}. Wait until it ends, or stop it."
     )
     assert [entry.name for entry in run.folder.iterdir()] == ["train.log"]

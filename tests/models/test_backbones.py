@@ -16,7 +16,7 @@ SIZES = {
     375: (72, 36, 18, 12),
     500: (88, 44, 22, 16),
 }
-"""A side of the image -> that of pool3, pool4, pool5 and fc7, measured on Caffe."""
+"""Side of the image -> sides of pool3, pool4, pool5 and fc7, measured on Caffe."""
 
 
 @pytest.mark.parametrize("side", SIZES)
@@ -51,7 +51,7 @@ def test_endpoints_and_their_channels(backbone, channels):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96)])
-def test_same_padding_keeps_the_maps_over_the_image(size):
+def test_same_padding_divides_sizes_by_the_stride(size):
     maps = vgg16(**NARROW, padding="same")(torch.zeros(1, 3, *size))
     for name, stride in {"pool1": 2, "pool3": 8, "pool4": 16, "fc7": 32}.items():
         assert maps[name].shape[2:] == (size[0] // stride, size[1] // stride)
@@ -67,7 +67,7 @@ def test_smallest_input(backbone, padding, side):
     assert chain(torch.zeros(1, 3, side, side))["fc7"].numel() > 0
 
 
-def test_layers_carry_caffes_names():
+def test_layers_have_caffes_names():
     names = [name for name, _ in vgg16(**NARROW).named_parameters() if name.endswith(".weight")]
     assert names == [
         "conv1_1.weight", "conv1_2.weight", "conv2_1.weight", "conv2_2.weight",
@@ -77,7 +77,7 @@ def test_layers_carry_caffes_names():
     ]  # fmt: skip
 
 
-def test_weights_start_as_he_et_al_draw_them():
+def test_weights_are_initialized_as_in_he_et_al():
     layer = vgg16(widths=(8, 64, 256, 8, 8), fc_widths=(8, 8)).requires_grad_(False).conv3_2
     fan_in = layer.weight[0].numel()
     assert float(layer.weight.std()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.01)
@@ -98,12 +98,12 @@ def test_dropout_drops_half_in_training_only():
     [
         (
             {"widths": (4, 8)},
-            "vgg16 must have five `widths` and two `fc_widths`, each 1 or more; got [4, 8] and "
+            "vgg16 needs five `widths` and two `fc_widths`, each 1 or more; got [4, 8] and "
             "[4096, 4096].",
         ),
         (
             {"widths": (4, 8, 0, 8, 8), "fc_widths": (1, 1)},
-            "vgg16 must have five `widths` and two `fc_widths`, each 1 or more; got "
+            "vgg16 needs five `widths` and two `fc_widths`, each 1 or more; got "
             "[4, 8, 0, 8, 8] and [1, 1].",
         ),
         ({"padding": 50}, "`padding` must be 100 or 'same'; got 50."),
@@ -115,6 +115,8 @@ def test_dropout_drops_half_in_training_only():
             {"fc6_kernel": 0},
             "`fc6_kernel` must be positive, and odd with padding 'same'; got 0.",
         ),
+        ({"in_channels": 5}, "`in_channels` of vgg16 must be 3 or 4; got 5."),
+        ({"dropout": 1.0}, "`dropout` must be 0 or more and below 1; got 1.0."),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -124,7 +126,7 @@ def test_vgg16_refuses(arguments, message):
     assert str(error.value) == message
 
 
-def test_caffenet_shares_its_channels_between_two_groups():
+def test_caffenet_has_two_groups():
     shapes = {n: tuple(p.shape) for n, p in caffenet().named_parameters() if n.endswith("weight")}
     assert shapes["conv2.weight"] == (256, 48, 5, 5)
     assert shapes["conv4.weight"] == (384, 192, 3, 3)
@@ -132,12 +134,12 @@ def test_caffenet_shares_its_channels_between_two_groups():
     with pytest.raises(ValueError, match="even") as error:
         caffenet(widths=(6, 15, 24, 24, 16))
     assert str(error.value) == (
-        "caffenet must have even `widths`, which two groups share; got [6, 15, 24, 24, 16]."
+        "The `widths` of caffenet must be even, for two groups; got [6, 15, 24, 24, 16]."
     )
 
 
 def test_alexnet_refuses():
-    with pytest.raises(ValueError, match=r"^alexnet must have five `widths` and two `fc_widths`"):
+    with pytest.raises(ValueError, match=r"^alexnet needs five `widths` and two `fc_widths`"):
         alexnet(fc_widths=(8,))
 
 

@@ -37,7 +37,7 @@ def test_every_size_is_scored_in_that_size(backbone, padding, several):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 200)])
-def test_small_images_are_padded_with_what_normalization_makes_zero(size):
+def test_small_images_are_padded_with_zeros_after_normalization(size):
     network = thin("alexnet", (), "same")
     seen = []
     network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -49,7 +49,7 @@ def test_small_images_are_padded_with_what_normalization_makes_zero(size):
     assert not seen[0][:, :, :, size[1] :].any()
 
 
-def test_a_batch_scores_each_image_as_alone(narrow):
+def test_a_batch_scores_each_image_as_if_alone(narrow):
     network = narrow(("pool4", "pool3"))
     images = torch.randint(0, 256, (3, 3, 45, 52), dtype=torch.uint8)
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_description_builds_the_same_network_again(narrow):
     assert torch.equal(again.eval()(image), network(image))
 
 
-def test_description_says_what_it_was_built_from():
+def test_description_holds_the_arguments_of_build():
     network = thin("alexnet", ("pool2",))
     assert network.description == {
         "backbone": {"name": "alexnet", "padding": 100, **THIN},
@@ -92,7 +92,7 @@ def test_description_says_what_it_was_built_from():
     }
 
 
-def test_image_scale_is_what_the_backbone_sees_and_not_what_is_scored(narrow):
+def test_image_scale_changes_the_backbones_input_and_not_the_size_of_scores(narrow):
     network = narrow(("pool4",), padding="same")
     pixels = np.random.default_rng(0).integers(0, 256, (3, 80, 120), dtype=np.uint8)
     half = [Image.fromarray(c.astype(np.float32)).resize((60, 40), Image.BILINEAR) for c in pixels]
@@ -110,7 +110,7 @@ def twice_as_long(line):
     return np.interp((np.arange(2 * len(line)) + 0.5) / 2 - 0.5, np.arange(len(line)), line)
 
 
-def test_the_classifier_slides_as_the_network(narrow):
+def test_the_network_applies_the_classifier_at_each_position(narrow):
     classifier = narrow(head={"name": "classifier"}, padding="same", fc6_kernel=3, num_classes=5)
     network = narrow(padding="same", fc6_kernel=3)
     report = transplant(network, classifier.state_dict())
@@ -126,13 +126,13 @@ def test_the_classifier_slides_as_the_network(narrow):
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_classifier_has_one_fitting_size(narrow):
+def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     classifier = narrow(head={"name": "classifier"}, padding="same", fc6_kernel=3)
     with pytest.raises(ValueError, match="fc6") as error:
         classifier(torch.zeros(1, 3, 128, 96, dtype=torch.uint8))
     assert str(error.value) == (
-        "The classifier's fc6 must see 288 values; an image of 128 x 96 gives 384. Classify images "
-        "of one fitting size."
+        "fc6 of the classifier has 288 inputs, but an image of 128 x 96 gives 384. Use images of "
+        "the size that fits fc6."
     )
 
 

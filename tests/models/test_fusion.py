@@ -31,7 +31,7 @@ def test_late_fusion_is_the_mean_of_two_networks(narrow, skips):
         torch.testing.assert_close(late(image), sum(scores) / 2, atol=1e-5, rtol=1e-5)
 
 
-def test_layers_of_late_fusion_carry_their_modality(narrow):
+def test_layers_of_late_fusion_are_named_by_modality(narrow):
     names = [
         name.rpartition(".")[0].rpartition(".")[2] for name in narrow(**COLOR_HHA).state_dict()
     ]
@@ -49,7 +49,7 @@ def test_late_fusion_starts_from_two_networks(narrow):
         assert torch.equal(kept, source.backbone.fc6.weight)
 
 
-def test_early_fusion_sees_the_channels_of_all_modalities(narrow):
+def test_early_fusion_concatenates_the_channels_of_all_modalities(narrow):
     network = narrow(num_classes=40, **COLOR_D)
     seen = []
     network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -72,7 +72,7 @@ def test_hha_keeps_its_order_of_channels():
     assert normalized == pytest.approx([1 - 132.431, 2 - 94.076, 3 - 118.477], abs=1e-4)
 
 
-def test_the_filter_for_depth_starts_as_the_mean_of_the_colours(narrow):
+def test_the_depth_filter_is_initialized_as_the_mean_of_the_colors(narrow):
     vgg, network = narrow(), narrow(**COLOR_D)
     report = transplant(network, vgg.state_dict())
     assert not report.missing
@@ -85,7 +85,7 @@ def test_the_filter_for_depth_starts_as_the_mean_of_the_colours(narrow):
     assert torch.equal(network.backbone.conv1_1_bgrd.bias, vgg.backbone.conv1_1.bias)
 
 
-def test_each_of_two_heads_scores_the_same_trunk(narrow):
+def test_each_of_two_heads_scores_the_same_backbone(narrow):
     both = narrow(("pool4",), num_classes={"sem": 33, "geo": 3}, normalize="siftflow")
     image = pixels()
     with torch.no_grad():
@@ -114,13 +114,13 @@ def test_description_builds_the_same_network_again(narrow, arguments):
     [
         (
             {"normalize": {"color": "caffe", "hha": "nyud_hha"}},
-            "`fusion` must be early or late where `normalize` names several modalities, and null "
-            "where it names one; got None and {'color': 'caffe', 'hha': 'nyud_hha'}.",
+            "`fusion` must be early or late if `normalize` names several modalities, and null if "
+            "it names one; got None and {'color': 'caffe', 'hha': 'nyud_hha'}.",
         ),
         (
             {"fusion": "late"},
-            "`fusion` must be early or late where `normalize` names several modalities, and null "
-            "where it names one; got 'late' and 'caffe'.",
+            "`fusion` must be early or late if `normalize` names several modalities, and null if "
+            "it names one; got 'late' and 'caffe'.",
         ),
         (
             {"image_scale": 0.5, **COLOR_HHA},
@@ -128,7 +128,7 @@ def test_description_builds_the_same_network_again(narrow, arguments):
         ),
         (
             {"backbone": {"name": "alexnet"}, **COLOR_D},
-            "`backbone` must hold the arguments of 'alexnet'; got an unexpected keyword argument "
+            "Wrong arguments of 'alexnet' in `backbone`: got an unexpected keyword argument "
             "'in_channels'.",
         ),
     ],
@@ -142,8 +142,8 @@ def test_build_refuses(arguments, message):
 
 @pytest.mark.parametrize(("arguments", "other"), [(COLOR_HHA, "hha"), (COLOR_D, "depth")])
 def test_each_modality_must_be_there(narrow, arguments, other):
-    with pytest.raises(ValueError, match="takes an image for each") as error:
+    with pytest.raises(ValueError, match="needs an image for each") as error:
         narrow(**arguments)({"color": pixels()})
     assert str(error.value) == (
-        f"The network takes an image for each of color, {other}; got color."
+        f"The network needs an image for each of color, {other}; got color."
     )

@@ -40,7 +40,7 @@ def test_grid_after_pooling_lies_between_two_pixels():
     assert Grid().after(Window(2, 2)) == Grid(Fraction(1, 2), Fraction(2), Fraction(2))
 
 
-def test_grid_after_two_layers_counts_in_the_first_ones_stride():
+def test_grid_after_two_layers_counts_in_the_stride_of_the_first():
     grid = Grid().after(Window(2, 2)).after(Window(3, pad=0))
     assert grid == Grid(Fraction(5, 2), Fraction(2), Fraction(6))
 
@@ -83,7 +83,7 @@ def test_receptive_field_is_what_the_gradient_reaches(backbone, side, field):
         reached = image.grad[0, 0].sum(1 - axis).nonzero().flatten()
         first, last = int(reached[0]), int(reached[-1])
         assert Fraction(first + last, 2) == grid.offset + i * grid.stride
-        assert last - first + 1 == grid.field == field
+        assert last - first + 1 == grid.receptive_field == field
 
 
 def test_upscore_kernels_are_even_for_vgg_and_odd_for_alexnet():
@@ -92,15 +92,15 @@ def test_upscore_kernels_are_even_for_vgg_and_odd_for_alexnet():
 
 
 def test_upscored_map_and_the_skips_are_five_pixels_apart():
-    assert FC7.upscored(4, 2).steps_to(POOL4) == -5
+    assert FC7.upscored(4, 2).pixels_to(POOL4) == -5
 
 
-def test_no_kernel_reaches_a_third_of_a_pixel():
+def test_no_kernel_aligns_a_third_of_a_pixel():
     with pytest.raises(ValueError, match="whole pixels") as error:
         upscore_kernel(Grid(Fraction(1, 3), Fraction(2)), 2, Grid())
     assert str(error.value) == (
-        "A map that begins at 1/3 with stride 2 must meet the one that begins at 0 with stride 1 "
-        "on whole pixels after upscoring by 2; neither kernel 4 nor 3 does that."
+        "A map with offset 1/3 and stride 2, upscored by 2, cannot be aligned with a map with "
+        "offset 0 and stride 1: neither kernel 4 nor 3 gives a distance of whole pixels."
     )
 
 
@@ -112,12 +112,12 @@ def test_smallest_input(windows, side):
     assert smallest_input(windows) == side
 
 
-def test_layers_without_a_window_work_pointwise():
+def test_pointwise_layers_have_no_window():
     assert window_of(nn.ReLU()) is window_of(nn.Dropout()) is None
 
 
 def test_geometry_of_other_layers_is_not_guessed():
-    with pytest.raises(TypeError, match=r"^The geometry of a BatchNorm2d layer is not known\.$"):
+    with pytest.raises(TypeError, match=r"^The geometry of BatchNorm2d layers is unknown\.$"):
         window_of(nn.BatchNorm2d(3))
 
 

@@ -21,8 +21,8 @@ def test_parameters_are_the_published_nets():
 def test_receptive_fields_are_table_1s():
     """907 with the average pooling that the paper discards, 715 without (CVPR 2015, Table 1)."""
     grid = googlenet(**THIN).endpoints["inception_5b"].grid
-    assert grid.field == 715
-    assert grid.after(Window(7)).field == 907
+    assert grid.receptive_field == 715
+    assert grid.after(Window(7)).receptive_field == 907
     assert grid.stride == 32
 
 
@@ -37,7 +37,7 @@ def test_endpoints_and_their_strides():
     }
 
 
-def test_an_inception_is_four_branches_side_by_side():
+def test_an_inception_concatenates_four_branches():
     block = Inception("inception_3a", 3, (2, 2, 3, 1, 2, 1)).eval()
     x = torch.randn(1, 3, 9, 11)
     layer = {name.partition("/")[2]: module for name, module in block.named_children()}
@@ -63,7 +63,7 @@ def test_any_size_is_scored_whole(padding):
 
 
 def test_scores_lie_where_the_image_is():
-    """A bright point changes the scores most around itself: no shift between map and image."""
+    """A bright point changes the scores around itself: no shift between map and image."""
     network = build(backbone={"name": "googlenet", **THIN}, head={}, num_classes=1).eval()
     for name, parameter in network.named_parameters():
         nn.init.constant_(parameter, 0.1 if name.endswith("weight") else 0.0)
@@ -82,7 +82,7 @@ def test_scores_lie_where_the_image_is():
     [
         (
             {"stem": (1, 1)},
-            r"googlenet must have three widths in `stem` and six in each of nine `inceptions`.*",
+            r"googlenet needs three widths in `stem` and six in each of nine `inceptions`.*",
         ),
         ({"padding": 3}, r"`padding` must be 100 or 'same'; got 3\."),
         ({"dropout": 1.0}, r"`dropout` must be 0 or more and below 1; got 1\.0\."),

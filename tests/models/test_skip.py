@@ -24,7 +24,7 @@ PLACES = {
     ("alexnet", 100): {"pool1": (-91, 8), "pool2": (-83, 16), "fc7": (13, 32)},
     ("alexnet", "same"): {"pool1": (4, 8), "pool2": (12, 16), "fc7": (12, 32)},
 }  # fmt: skip
-"""The image point of pixel 0 of each map, and the map's stride, by hand."""
+"""Position of pixel 0 of each map in the image, and the stride of the map, by hand."""
 
 UPSCORED = {
     1: ((64,), (4, 80), (4, 10, 88)),
@@ -36,7 +36,7 @@ UPSCORED = {
     375: ((416,), (26, 432), (26, 54, 440)),
     500: ((544,), (34, 560), (34, 70, 568)),
 }
-"""A side of the image -> those of the upscored maps of 32s, 16s and 8s, measured on Caffe."""
+"""Side of the image -> sides of the upscored maps of 32s, 16s and 8s, measured on Caffe."""
 
 
 def head_of(backbone, padding, skips, **arguments):
@@ -147,7 +147,7 @@ def test_only_the_intermediate_upscores_learn():
         ("alexnet", "same", ("pool2", "pool1")),
     ],
 )
-def test_a_pixel_of_any_stream_scores_where_it_lies_in_the_image(backbone, padding, skips):
+def test_a_pixel_of_any_stream_scores_its_position_in_the_image(backbone, padding, skips):
     chain, head = head_of(backbone, padding, skips)
     size = (320, 290)
     maps = chain(torch.zeros(1, 3, *size))
@@ -194,7 +194,7 @@ def test_a_new_skip_adds_nothing(narrow):
     assert agree > 0.9
 
 
-def test_scoring_layers_start_at_zero():
+def test_scoring_layers_are_initialized_with_zeros():
     _, head = head_of("vgg16", 100, ("pool4", "pool3"), num_classes=3)
     assert {name for name, value in head.named_parameters() if not value.any()} == {
         f"score_{stream}.{kind}"
@@ -231,23 +231,23 @@ POOLS = "pool4, pool3, pool2, pool1"
         ({"num_classes": 0}, "A head must score at least one class; got 0."),
         (
             {"skips": ("pool3", "pool4")},
-            f"`skips` must name endpoints of the backbone ({POOLS}), coarse to fine; got "
-            "('pool3', 'pool4').",
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            f"({POOLS}); got ('pool3', 'pool4').",
         ),
         (
             {"skips": ("pool4", "pool4")},
-            f"`skips` must name endpoints of the backbone ({POOLS}), coarse to fine; got "
-            "('pool4', 'pool4').",
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            f"({POOLS}); got ('pool4', 'pool4').",
         ),
         (
             {"skips": ("conv4_3",)},
-            f"`skips` must name endpoints of the backbone ({POOLS}), coarse to fine; got "
-            "('conv4_3',).",
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            f"({POOLS}); got ('conv4_3',).",
         ),
         (
             {"skips": ("pool5",)},
-            f"`skips` must name endpoints of the backbone ({POOLS}), coarse to fine; got "
-            "('pool5',).",
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            f"({POOLS}); got ('pool5',).",
         ),
         (
             {"skips": ("pool4",), "scales": (1.0, 2.0)},
@@ -269,16 +269,16 @@ def test_refuses_an_upscore_that_is_neither_fixed_nor_learned():
         head_of("vgg16", 100, (), upscore="bilinear")
 
 
-def test_refuses_a_map_that_begins_inside_the_image():
+def test_refuses_a_map_that_starts_inside_the_image():
     late = {
         "pool1": Endpoint(1, Grid(Fraction(1, 2), Fraction(2))),
         "fc7": Endpoint(1, Grid(Fraction(61, 2), Fraction(4))),
     }
-    with pytest.raises(ValueError, match="begin before") as error:
+    with pytest.raises(ValueError, match="does not cover") as error:
         SkipHead(late, num_classes=2)
     assert str(error.value) == (
-        "The upscored map must begin before the image's first pixel; it begins 27 pixels after it. "
-        "Pad the backbone more."
+        "The upscored map starts 27 pixels inside the image and does not cover it. Increase the "
+        "padding of the backbone."
     )
 
 

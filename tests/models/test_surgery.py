@@ -70,14 +70,14 @@ def test_transplant_copies_by_the_layers_own_name():
     assert report.copied == ["conv1.weight", "conv1.bias"]
     assert report.missing == ["fc6.weight", "fc6.bias"]
     assert report.left_out == ["score.weight"]
-    assert str(report) == "2 copied, left at their start: fc6, not used: score"
+    assert str(report) == "2 copied, left as initialized: fc6, not used: score"
 
 
 def test_transplant_reshapes_a_matrix():
     target, matrix = Two(), torch.arange(24.0).view(3, 8)
     report = transplant(target, {"classifier.fc6.weight": matrix})
     assert target.backbone["fc6"].weight.flatten().tolist() == list(range(24))
-    assert str(report) == "0 copied, 1 reshaped (fc6), left at their start: conv1, fc6"
+    assert str(report) == "0 copied, 1 reshaped (fc6), left as initialized: conv1, fc6"
 
 
 def test_transplant_takes_half_precision():
@@ -111,9 +111,14 @@ def test_transplant_takes_half_precision():
         ),
         (
             {"layer1.weight": torch.zeros(1)},
-            "The weights must share layers with the network (conv1, fc6); they hold layer1.",
+            "The weights have no layer in common with the network. The network has conv1, fc6; the "
+            "weights have layer1.",
         ),
-        ({}, "The weights must share layers with the network (conv1, fc6); they hold nothing."),
+        (
+            {},
+            "The weights have no layer in common with the network. The network has conv1, fc6; the "
+            "weights have no layers.",
+        ),
     ],
 )
 def test_transplant_refuses(source, message):

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fcn_lightning.cli.compose import head_name, variant_suffix
+from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.run import read_run
 from fcn_lightning.tables import definitions
 from fcn_lightning.tables.definitions import experiments_dir, read_table, table_ids
 
@@ -19,28 +20,34 @@ def test_table2_holds_the_numbers_that_the_paper_prints():
     assert {row.title: list(row.paper.model_dump().values()) for row in table.rows} == printed
     assert str(table.source).endswith("CVPR 2015, Table 2 (arXiv:1411.4038), on seg11valid")
     assert list(table.data) == ["shapes", "voc"]
+    assert [table.data[name].free for name in ("shapes", "voc")] == [
+        [],
+        ["classifier", "normalize"],
+    ]
 
 
-def test_a_rows_overrides_name_the_folder_in_which_it_is_looked_for():
+def test_a_rows_overrides_name_the_folder_in_which_it_is_trained():
     rows = read_table("table2").rows
-    assert [head_name(row.overrides) + variant_suffix(row.overrides) for row in rows] == [
+    composed = [compose(["experiment=shapes", *row.overrides]) for row in rows]
+    assert [read_run(each, each.hydra).variant for each in composed] == [
         "fcn32s_fixed", "fcn32s", "fcn16s", "fcn8s",
     ]  # fmt: skip
     assert [row.id for row in rows] == ["fcn32s_fixed", "fcn32s", "fcn16s", "fcn8s"]
 
 
-def test_unknown_names_are_told_what_there_is():
+def test_unknown_names_are_refused_with_the_known_ones():
     assert table_ids() == ["table2"]
-    with pytest.raises(ValueError, match=r"^A table must be one of table2; got 'table9'\.$"):
+    with pytest.raises(ValueError, match=r"^Unknown table 'table9'\. Choose from table2\.$"):
         read_table("table9")
-    with pytest.raises(ValueError, match=r"^Data of table2 must be shapes or voc; got 'nyud'\.$"):
+    message = r"^table2 has no data set 'nyud'\. Use `--data shapes` or `--data voc`\.$"
+    with pytest.raises(ValueError, match=message):
         read_table("table2").on("nyud")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": "red"}, r"table2\.yaml must be a table; `colour`: Extra inputs"),
+        ({"color": "red"}, r"table2\.yaml is not a table; `color`: Extra inputs"),
         ({"rows": []}, "`rows`: List should have at least 1 item"),
         ({"title": None}, "`title`: Input should be a valid string"),
     ],
@@ -61,9 +68,9 @@ def test_a_paper_number_in_percent_is_refused(tmp_path: Path, monkeypatch: pytes
         read_table("table2")
 
 
-def test_rows_must_follow_those_that_they_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_changed(tmp_path, monkeypatch, {"rows": content()["rows"][::-1]})
-    with pytest.raises(ValueError, match="need rows above them; fcn8s does not"):
+def test_rows_have_different_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_changed(tmp_path, monkeypatch, {"rows": [*content()["rows"], content()["rows"][1]]})
+    with pytest.raises(ValueError, match="two rows have the id fcn32s"):
         read_table("table2")
 
 

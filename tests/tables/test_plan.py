@@ -3,72 +3,183 @@ from pathlib import Path
 
 import pytest
 
+from fcn_lightning.tables import training
 from fcn_lightning.tables.definitions import Table
-from fcn_lightning.tables.plan import plan
+from fcn_lightning.tables.plan import Planned, Wanted, plan, to_do
+from fcn_lightning.tables.records import read_records
 
+pytestmark = pytest.mark.usefixtures("composing_once")
+
+Finish = Callable[..., Path]
 ROWS = ["fcn32s_fixed", "fcn32s", "fcn16s", "fcn8s"]
 
 
-def test_each_seed_begins_with_the_classifier_and_then_follows_the_rows(table: Table):
-    steps = plan(table, "shapes", [0, 2], Path("runs"))
+def names(planned: list[Planned]) -> list[str]:
+    return [f"{each.run.experiment}/{each.run.name}" for each in planned]
+
+
+def missing(wanted: Wanted) -> list[Planned]:
+    return to_do(wanted, plan(wanted, read_records(wanted.runs)))
+
+
+def test_each_seed_begins_with_the_classifier_and_then_follows_the_rows(table: Table, runs: Path):
+    planned = plan(Wanted(table, "shapes", [0, 2], runs), read_records(runs))
     stages = ["shapes_classifier/classifier", *(f"shapes/{row}" for row in ROWS)]
-    assert [s.name for s in steps] == [f"{stage}/seed{n}" for n in (0, 2) for stage in stages]
-    assert not any(step.complete for step in steps)
-    common = ("seed=0", "paths.runs=runs", "logger.group=table2-shapes")
-    assert steps[0].overrides == ("experiment=shapes_classifier", "head=classifier", *common)
-    assert steps[2].overrides == ("experiment=shapes", "head=fcn32s", *common)
+    assert names(planned) == [f"{stage}/seed{n}" for n in (0, 2) for stage in stages]
+    assert not any(each.counting for each in planned)
+    common = ("seed=0", f"paths.runs={runs}", "resume=auto")
+    assert planned[0].overrides == ("experiment=shapes_classifier", "head=classifier", *common)
+    assert planned[2].overrides == ("experiment=shapes", "head=fcn32s", *common)
 
 
-def test_a_row_needs_the_stage_from_which_it_starts(table: Table):
-    classifier = Path("runs/shapes_classifier/classifier/seed1")
-    assert [step.needs for step in plan(table, "shapes", [1], Path("runs"))] == [
-        (),
-        (classifier,),
-        (classifier,),
-        (Path("runs/shapes/fcn32s/seed1"),),
-        (Path("runs/shapes/fcn16s/seed1"),),
-    ]
+def test_a_job_waits_for_the_stage_from_which_it_starts(table: Table, runs: Path):
+    jobs = training.jobs_of(missing(Wanted(table, "shapes", [1], runs)))
+    classifier, _, fcn32s, fcn16s, _ = jobs
+    assert [job.after for job in jobs] == [[], [classifier], [classifier], [fcn32s], [fcn16s]]
+    assert jobs[1].arguments[:4] == (
+        "experiment=shapes", "head=fcn32s_fixed", "seed=1", f"paths.runs={runs}",
+    )  # fmt: skip
 
 
-def test_what_is_complete_stays_and_what_was_cut_off_goes_on(
-    tmp_path: Path, table: Table, finish: Callable[..., Path]
+def test_runs_that_count_stay_and_those_that_were_stopped_are_resumed(
+    runs: Path, table: Table, finish: Finish
 ):
-    finish("shapes_classifier/classifier/seed0", (0.9, 0.9, 0.9, 0.9))
-    finish("shapes/fcn32s/seed0", (0.9, 0.5, 0.4, 0.8))
-    (tmp_path / "shapes/fcn16s/seed0").mkdir(parents=True)
-    steps = plan(table, "shapes", [0], tmp_path)
-    to_do = [step for step in steps if not step.complete]
-    common = ("seed=0", f"paths.runs={tmp_path}", "logger.group=table2-shapes")
-    assert [step.overrides for step in to_do] == [
-        ("experiment=shapes", "head=fcn32s_fixed", *common),
-        ("experiment=shapes", "head=fcn16s", *common, "resume=true"),
-        ("experiment=shapes", "head=fcn8s", *common),
-    ]
+    finish("shapes_classifier/classifier/seed0")
+    finish("shapes/fcn32s/seed0")
+    (runs / "shapes/fcn16s/seed0").mkdir(parents=True)
+    found = missing(Wanted(table, "shapes", [0], runs))
+    assert names(found) == [f"shapes/{row}/seed0" for row in ("fcn32s_fixed", "fcn16s", "fcn8s")]
+    assert {each.overrides[-1] for each in found} == {"resume=auto"}
+    jobs = training.jobs_of(found)
+    assert [job.after for job in jobs] == [[], [], [jobs[1]]]
 
 
-def test_force_makes_all_of_them_again(tmp_path: Path, table: Table, finish: Callable[..., Path]):
-    finish("shapes/fcn32s/seed0", (0.9, 0.5, 0.4, 0.8))
-    (tmp_path / "shapes/fcn16s/seed0").mkdir(parents=True)
-    steps = plan(table, "shapes", [0], tmp_path, force=True)
-    assert len(steps) == 5
-    assert not any(step.complete for step in steps)
-    assert {step.overrides[-1] for step in steps} == {"overwrite=true"}
-    assert not any("resume=true" in step.overrides for step in steps)
+def test_force_makes_all_of_them_again(runs: Path, table: Table, finish: Finish):
+    finish("shapes/fcn32s/seed0")
+    (runs / "shapes/fcn16s/seed0").mkdir(parents=True)
+    found = missing(Wanted(table, "shapes", [0], runs, force=True))
+    assert len(found) == 5
+    assert {each.overrides[-1] for each in found} == {"overwrite=true"}
+    assert not any("resume=auto" in each.overrides for each in found)
 
 
-def test_what_follows_goes_to_every_run(table: Table):
+def test_overrides_go_to_every_run_and_name_their_folders(table: Table, runs: Path):
     extra = ["classifier=vgg16.pth", "data.root=/photos"]
-    steps = plan(table, "voc", [0], Path("runs"), extra=extra)
-    assert [step.name for step in steps] == [f"voc/{row}/seed0" for row in ROWS]
-    assert all(step.overrides[-2:] == tuple(extra) for step in steps)
-    assert steps[1].needs == ()
+    Path("vgg16.pth").touch()
+    found = missing(Wanted(table, "voc", [0], runs, extra))
+    assert names(found) == [f"voc/{row}-classifier-vgg16.pth/seed0" for row in ROWS]
+    assert all(each.overrides[-3:-1] == tuple(extra) for each in found)
+    jobs = training.jobs_of(found)
+    assert [job.after for job in jobs] == [[], [], [jobs[1]], [jobs[2]]]
 
 
-def test_a_logger_without_groups_is_given_none(table: Table):
-    steps = plan(table, "shapes", [0], Path("runs"), extra=["logger=csv"])
-    assert not any(each.startswith("logger.group") for each in steps[0].overrides)
+def test_a_run_that_was_moved_is_not_trained_again_unless_another_starts_from_it(
+    runs: Path, table: Table, finish: Finish
+):
+    (runs / "old").mkdir()
+    for row in ROWS:
+        finish(f"shapes/{row}/seed0").rename(runs / "old" / row)
+    assert missing(Wanted(table, "shapes", [0], runs)) == []
+    (runs / "old/fcn8s/scores.json").unlink()
+    assert names(missing(Wanted(table, "shapes", [0], runs))) == [
+        "shapes_classifier/classifier/seed0", "shapes/fcn32s/seed0", "shapes/fcn16s/seed0",
+        "shapes/fcn8s/seed0",
+    ]  # fmt: skip
 
 
-def test_unknown_data_is_refused(table: Table):
-    with pytest.raises(ValueError, match="must be shapes or voc; got 'nyud'"):
-        plan(table, "nyud", [0], Path("runs"))
+def test_a_run_with_another_value_of_a_free_key_is_another_run(
+    runs: Path, table: Table, finish: Finish
+):
+    extra = ["classifier=b.pth", "data.root=/photos"]
+    finish("voc/fcn32s-a/seed0", config={"classifier": "a.pth"})
+    assert len(missing(Wanted(table, "voc", [0], runs, extra))) == 4
+    finish("voc/fcn32s-b/seed0", config={"classifier": "b.pth"})
+    planned = plan(Wanted(table, "voc", [0], runs, extra), read_records(runs))
+    assert [len(each.counting) for each in planned] == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"init_from": None}, "init_from is None, not default"),
+        ({"trainer.fast_dev_run": True}, "trainer.fast_dev_run is True, not False"),
+    ],
+)
+def test_a_smoke_test_in_the_folder_of_a_run_does_not_count_as_complete(
+    runs: Path, table: Table, finish: Finish, config: dict[str, object], why: str
+):
+    finish("shapes_classifier/classifier/seed0")
+    folder = finish("shapes/fcn32s/seed0", config=config)
+    with pytest.raises(ValueError, match="does not count") as caught:
+        missing(Wanted(table, "shapes", [0], runs))
+    assert str(caught.value) == (
+        f"{folder} holds a finished run that does not count for table2: {why}. Replace it with "
+        "--force, or move it out of the way."
+    )
+    assert len(missing(Wanted(table, "shapes", [0], runs, force=True))) == 5
+    replaced = missing(Wanted(table, "shapes", [0], runs, ["overwrite=true"]))
+    assert names(replaced) == [f"shapes/{row}/seed0" for row in ROWS]
+    assert "resume=auto" not in replaced[0].overrides
+
+
+def test_a_record_of_format_1_in_the_folder_of_a_run_is_named(runs: Path, table: Table):
+    folder = runs / "shapes/fcn32s/seed0"
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text('{"format": 1, "experiment": "shapes"}')
+    with pytest.raises(ValueError, match="does not count for table2: format 1, from an earlier"):
+        missing(Wanted(table, "shapes", [0], runs))
+
+
+def test_a_classifier_that_does_not_count_is_trained_again(
+    runs: Path, table: Table, finish: Finish
+):
+    folder = finish("shapes_classifier/classifier/seed0", step=3)
+    with pytest.raises(ValueError, match="it was stopped after 3 of"):
+        missing(Wanted(table, "shapes", [0], runs))
+    folder.rename(runs / "short")
+    assert names(missing(Wanted(table, "shapes", [0], runs)))[0] == (
+        "shapes_classifier/classifier/seed0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "changed"),
+    [
+        (["recipe.max_steps=3"], "recipe.max_steps is 3, not "),
+        (["seed=4"], "seed is 4, not 0"),
+        (["head=fcn8s"], "head."),
+        (["name=mine"], "name is mine, not shapes"),
+        (["paths.runs=elsewhere"], "paths.runs is elsewhere, not "),
+        (["debug=fdr"], ""),
+        (["init_from=null"], "init_from is None, not default"),
+        (["normalize=caffe"], "normalize is caffe, not torchvision"),
+    ],
+)
+def test_overrides_that_change_a_row_are_refused(
+    runs: Path, table: Table, extra: list[str], changed: str
+):
+    with pytest.raises(ValueError, match="Train a variant with fcn-train") as caught:
+        missing(Wanted(table, "shapes", [0], runs, extra))
+    assert str(caught.value).startswith(f"`{extra[0]}` changes the runs of table2: {changed}")
+
+
+def test_overrides_of_devices_and_logging_are_passed_on(runs: Path, table: Table):
+    extra = ["trainer=cpu", "logger=csv", "num_workers=0", "paths.data=elsewhere"]
+    found = missing(Wanted(table, "shapes", [0], runs, extra))
+    assert len(found) == 5
+    assert found[0].run.loggers == {}
+
+
+def test_configs_of_ones_own_are_found(tmp_path: Path, runs: Path, table: Table):
+    (tmp_path / "mine/logger").mkdir(parents=True)
+    (tmp_path / "mine/logger/ours.yaml").write_text("defaults: [tensorboard]\n")
+    wanted = Wanted(table, "shapes", [0], runs, ["logger=ours"], config_dir=tmp_path / "mine")
+    found = missing(wanted)
+    assert all(list(each.run.loggers) == ["tensorboard"] for each in found)
+    (job, *_) = training.jobs_of(found)
+    assert f"hydra.searchpath=[{tmp_path}/mine]" in job.arguments
+
+
+def test_unknown_data_is_refused(table: Table, runs: Path):
+    with pytest.raises(ValueError, match="table2 has no data set 'nyud'"):
+        missing(Wanted(table, "nyud", [0], runs))

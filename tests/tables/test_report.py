@@ -9,7 +9,9 @@ from rich.console import Console
 from fcn_lightning.labels import VOC
 from fcn_lightning.tables import report
 from fcn_lightning.tables.definitions import Table
-from fcn_lightning.tables.results import collect
+from fcn_lightning.tables.picture import write_picture
+from fcn_lightning.tables.records import read_records
+from fcn_lightning.tables.results import Result, collect
 from fcn_lightning.visualize import save_label
 
 Finish = Callable[..., Path]
@@ -17,16 +19,20 @@ CAT, COW = 8, 10
 
 
 @pytest.fixture
-def runs(tmp_path: Path, finish: Finish) -> Path:
+def filled(runs: Path, finish: Finish) -> Path:
     finish("shapes/fcn32s/seed0", (0.90, 0.5, 0.5, 0.8))
     finish("shapes/fcn32s/seed1", (0.92, 0.5, 0.6, 0.8))
     finish("shapes/fcn32s/seed2", (0.97, 0.5, 0.7, 0.8))
     finish("shapes/fcn8s/seed1", (0.9, 0.8, 0.75, 0.85))
-    return tmp_path
+    return runs
 
 
-def test_the_markdown_puts_ours_above_the_papers(runs: Path, table: Table):
-    text = report.markdown(table, "shapes", collect(table, "shapes", runs), "table2-shapes.png")
+def rows(table: Table, runs: Path, data: str = "shapes") -> list[Result]:
+    return collect(table, data, read_records(runs)).rows
+
+
+def test_the_markdown_puts_ours_above_the_papers(filled: Path, table: Table):
+    text = report.markdown(table, "shapes", rows(table, filled), "table2-shapes.png")
     wide = " | ".join(["---"] * 7)
     assert text.splitlines()[:12] == [
         "# Skip architectures, from coarse to fine",
@@ -48,15 +54,56 @@ def test_the_markdown_puts_ours_above_the_papers(runs: Path, table: Table):
     assert text.endswith("![Predictions](table2-shapes.png)\n")
 
 
-def test_without_a_picture_the_markdown_names_none(runs: Path, table: Table):
-    assert "![" not in report.markdown(table, "shapes", collect(table, "shapes", runs), None)
+def test_without_a_picture_the_markdown_names_none(filled: Path, table: Table):
+    assert "![" not in report.markdown(table, "shapes", rows(table, filled), None)
+
+
+def test_the_footer_says_how_ours_were_measured(filled: Path, table: Table, finish: Finish):
+    finish("shapes/fcn16s/seed0", commit="fedcba9876543210", num_processes=2)
+    note, ours = report.footer(table, rows(table, filled))
+    assert note.startswith(
+        "In percent; ours are means over the seeds ± the sample standard deviation. Paper: Long"
+    )
+    steps = rows(table, filled)[1].ours.steps
+    assert ours == (
+        "Ours: shapes, voc/val, 100 images; precision 32-true; processes: 1 (FCN-32s, FCN-8s), "
+        f"processes: 2 (FCN-16s); {steps} steps; commit 0123456789+ (FCN-32s, FCN-8s), "
+        "commit fedcba9876 (FCN-16s)."
+    )
+    text = report.markdown(table, "shapes", rows(table, filled), None)
+    assert ours in text
+    assert note in text
+
+
+def test_the_footer_has_the_value_of_each_free_key_that_each_row_used(
+    runs: Path, table: Table, finish: Finish
+):
+    finish("voc/fcn32s-a/seed0", config={"classifier": "a.pth"})
+    finish("voc/fcn8s-b/seed0", config={"classifier": "b.pth"}, start={"classifier": "b.pth"})
+    _, ours = report.footer(table, rows(table, runs, "voc"))
+    assert ours.endswith(
+        "; classifier=a.pth (FCN-32s), classifier=b.pth (FCN-8s); normalize=caffe."
+    )
+
+
+def test_without_a_run_the_footer_is_the_note(runs: Path, table: Table):
+    (note,) = report.footer(table, rows(table, runs))
+    assert note.startswith("In percent; ours are means")
+
+
+def test_ten_runs_that_do_not_count_are_named_and_the_others_counted():
+    left_out = {Path(f"runs/shapes/fcn32s/seed{n}"): "normalize is caffe" for n in range(13)}
+    named = report.left_out_lines(left_out)
+    assert named[0] == "not counted: runs/shapes/fcn32s/seed0: normalize is caffe"
+    assert (len(named), named[-1]) == (11, "and 3 more")
+    assert report.left_out_lines(dict(list(left_out.items())[:10])) == named[:10]
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_terminal_shows_every_number_whole(runs: Path, table: Table, width: int):
+def test_the_terminal_shows_every_number_whole(filled: Path, table: Table, width: int):
     console = Console(width=width)
     with console.capture() as captured:
-        console.print(report.terminal(table, collect(table, "shapes", runs)))
+        console.print(report.terminal(table, rows(table, filled)))
     for number in ("93.0 ± 3.6", "60.0 ± 10.0", "not run", "75.0", "45.4", "seg11valid"):
         assert number in captured.get()
 
@@ -70,11 +117,11 @@ def draw(run: Path, names: tuple[str, ...], prediction: int):
             save_label(np.full((40, 60), label, np.uint8), VOC.palette, path)
 
 
-def test_the_picture_shows_image_label_and_each_variants_prediction(runs: Path, table: Table):
-    draw(runs / "shapes/fcn32s/seed0", ("a", "b"), CAT)
-    draw(runs / "shapes/fcn8s/seed1", ("a", "b", "c"), COW)
-    path = runs / "table.png"
-    assert report.write_picture(table, "shapes", runs, path)
+def test_the_picture_shows_image_label_and_each_variants_prediction(filled: Path, table: Table):
+    draw(filled / "shapes/fcn32s/seed0", ("a", "b"), CAT)
+    draw(filled / "shapes/fcn8s/seed1", ("a", "b", "c"), COW)
+    path = filled / "table.png"
+    assert write_picture(rows(table, filled), path)
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert pixels.shape == (450, 1080, 3), "two rows of 1.5 and four columns of 1.8 inches at 150"
@@ -85,28 +132,43 @@ def test_the_picture_shows_image_label_and_each_variants_prediction(runs: Path, 
 
 
 def column_of(pixels: np.ndarray, color: tuple[int, ...]) -> float:
-    """The mean x of a colour, of which two rows of pictures must be full."""
+    """The mean x of a color, of which two rows of pictures must be full."""
     rows, columns = np.nonzero((pixels == color).all(-1))
     assert len(columns) > 2 * 200 * 130
     assert rows.min() < 150 < 350 < rows.max()
     return float(columns.mean())
 
 
-def test_the_picture_is_of_the_lowest_seed(runs: Path, table: Table):
-    draw(runs / "shapes/fcn32s/seed0", ("a",), CAT)
-    draw(runs / "shapes/fcn32s/seed1", ("a",), COW)
-    (runs / "shapes/fcn8s/seed1/scores.json").unlink()
-    path = runs / "table.png"
-    assert report.write_picture(table, "shapes", runs, path)
+def test_the_picture_is_of_the_lowest_seed(filled: Path, table: Table):
+    draw(filled / "shapes/fcn32s/seed0", ("a",), CAT)
+    draw(filled / "shapes/fcn32s/seed1", ("a",), COW)
+    (filled / "shapes/fcn8s/seed1/scores.json").unlink()
+    path = filled / "table.png"
+    assert write_picture(rows(table, filled), path)
     with Image.open(path) as picture:
         colors = {color for _, color in picture.convert("RGB").getcolors(2**20)}
     assert tuple(VOC.palette[CAT]) in colors
     assert tuple(VOC.palette[COW]) not in colors
 
 
-def test_images_that_not_every_row_has_are_left_out(runs: Path, table: Table):
-    draw(runs / "shapes/fcn32s/seed0", ("a",), CAT)
-    draw(runs / "shapes/fcn8s/seed1", ("b",), COW)
-    path = runs / "table.png"
-    assert not report.write_picture(table, "shapes", runs, path)
+def test_the_picture_is_of_runs_that_count_wherever_they_are(
+    filled: Path, table: Table, finish: Finish
+):
+    draw(finish("shapes/fcn32s/seed0", config={"trainer.limit_test_batches": 1}), ("a",), CAT)
+    (filled / "shapes/fcn8s/seed1/scores.json").unlink()
+    moved = (filled / "shapes/fcn32s/seed1").rename(filled / "moved")
+    draw(moved, ("b",), COW)
+    path = filled / "table.png"
+    assert write_picture(rows(table, filled), path)
+    with Image.open(path) as picture:
+        colors = {color for _, color in picture.convert("RGB").getcolors(2**20)}
+    assert tuple(VOC.palette[COW]) in colors
+    assert tuple(VOC.palette[CAT]) not in colors
+
+
+def test_images_that_not_every_row_has_are_left_out(filled: Path, table: Table):
+    draw(filled / "shapes/fcn32s/seed0", ("a",), CAT)
+    draw(filled / "shapes/fcn8s/seed1", ("b",), COW)
+    path = filled / "table.png"
+    assert not write_picture(rows(table, filled), path)
     assert not path.exists()

@@ -1,9 +1,9 @@
-"""What a run writes: checkpoints, pictures, scores of every image, log lines and metrics."""
+"""Metrics and pictures of a run, scores of its images, its checkpoints and its progress."""
 
 from fcn_lightning.callbacks.loggers import MetricsFile, wandb_logger
 from fcn_lightning.callbacks.per_image import PerImage
 from fcn_lightning.callbacks.pictures import Pictures
-from fcn_lightning.callbacks.progress import Progress, in_words
+from fcn_lightning.callbacks.progress import Progress, ProgressBar, in_words
 from fcn_lightning.callbacks.stopping import Stopping, WholeCheckpoints, end_processes
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "PerImage",
     "Pictures",
     "Progress",
+    "ProgressBar",
     "Stopping",
     "WholeCheckpoints",
     "end_processes",

@@ -1,22 +1,23 @@
-"""Where the numbers of a run are logged: a CSV file, and Weights & Biases."""
+"""Loggers of a run: a CSV file, and Weights & Biases."""
 
 from __future__ import annotations
 
 import csv
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import wandb
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from fcn_lightning.files import replacing
+
 
 class MetricsFile(Logger):
-    """`metrics.csv`: a row for each time that something is logged, a column for each name."""
+    """Writes `metrics.csv`: one row per call, one column per name."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -34,29 +35,29 @@ class MetricsFile(Logger):
 
     @property
     def num_rows(self) -> int:
-        """The rows that were written."""
+        """The number of rows in the file."""
         return len(self._rows)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """They are in config.yaml."""
+        """Does nothing: config.yaml has them."""
 
     @rank_zero_only
     def keep(self, num_rows: int) -> None:
-        """Takes over the first rows of a file that is there; what came after them is dropped."""
+        """Keeps the first rows of an existing file and drops the others."""
         if not self.path.is_file():
             return
         with self.path.open(newline="") as file:
-            there = csv.DictReader(file)
-            filled = ({k: v for k, v in row.items() if v} for row in there)
+            reader = csv.DictReader(file)
+            filled = ({k: v for k, v in row.items() if v} for row in reader)
             self._rows = list(islice(filled, num_rows))
-            names = list(there.fieldnames or [])
+            names = list(reader.fieldnames or [])
         self._columns = [name for name in names if any(name in row for row in self._rows)]
         self._rewrite()
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         row = {"step": step, **metrics}
-        row.pop("epoch", None)  # Lightning's, for which a run is one
+        row.pop("epoch", None)  # a run is one epoch to Lightning
         self._rows.append(row)
         columns = list(dict.fromkeys(chain(self._columns, row)))
         if columns != self._columns or len(self._rows) == 1:
@@ -67,22 +68,28 @@ class MetricsFile(Logger):
         return None
 
     def _rewrite(self) -> None:
-        """Writes the whole file, under a temporary name first."""
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w", newline="") as file:
+        """Writes the whole file."""
+        with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(self._rows)
-        temporary.replace(self.path)
 
 
 def wandb_logger(
-    save_dir: str, project: str, name: str, group: str | None, settings: dict[str, Any]
+    save_dir: str,
+    project: str,
+    name: str,
+    group: str | None,
+    settings: dict[str, Any],
+    tags: Sequence[str] = (),
+    **arguments: Any,
 ) -> WandbLogger:
-    """A W&B run as W&B is set up on this machine; offline where there is no account.
+    """Creates a W&B run with this machine's W&B settings; offline without an account.
 
-    In a folder that has a W&B run already, it is that run that goes on.
+    If the folder has a W&B run already, that run is resumed.
     """
+    import wandb  # takes a second, and only runs that log to it need it
+
     with _signals_blocked():
         mode = wandb.setup().settings.mode
         if mode == "online" and not wandb.login(prompt=False):
@@ -92,10 +99,12 @@ def wandb_logger(
             project=project,
             name=name,
             group=group,
+            tags=list(tags) or None,
             mode=mode,
             id=run_id(Path(save_dir)),
             resume="allow",
-            settings=wandb.Settings(quiet=True),  # the run's own log has its scores
+            settings=wandb.Settings(quiet=True),  # train.log has the scores
+            **arguments,
         )
         logger.log_hyperparams(settings)
     return logger
@@ -103,10 +112,10 @@ def wandb_logger(
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Blocks signals for the processes that start meanwhile: W&B's service, which inherits it.
+    """Blocks signals for processes that start inside the block: W&B's service.
 
-    A signal to all processes of a run must not end the service before the run, which has something
-    to tell it yet. It ends with the run by itself.
+    A signal to all processes of a run must not end the service, to which the run sends its last
+    values. The service ends with the run.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
@@ -116,9 +125,9 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def run_id(folder: Path) -> str | None:
-    """The id of the W&B run whose files are in a run's folder; None where there are none.
+    """The id of the W&B run whose files are in a run's folder; None without one.
 
     W&B names its folders `run-<time>-<id>` or `offline-run-<time>-<id>`.
     """
-    there = sorted(path.name for path in folder.glob("wandb/*run-*-*"))
-    return there[-1].rpartition("-")[2] if there else None
+    names = sorted(path.name for path in folder.glob("wandb/*run-*-*"))
+    return names[-1].rpartition("-")[2] if names else None

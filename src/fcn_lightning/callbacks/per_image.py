@@ -15,24 +15,19 @@ from fcn_lightning.task import SegmentationTask
 
 
 class PerImage(Callback):
-    """One confusion matrix for each scored image, as `per_image.npz`: intervals are drawn from it.
+    """Writes `per_image.npz`, from which confidence intervals are computed.
 
-    `names` (n,) and `confusion` (n, classes, classes), in the order of the split; `average_over`
-    has the labels of the named classes.
+    The file has `names` (n,) and `confusion` (n, classes, classes), in the order of the split, and
+    `average_over`, the labels of the named classes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.num_images = 0
         self._rows: list[tuple[str, ndarray]] = []
 
     def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
     ) -> None:
         assert isinstance(pl_module, SegmentationTask)
         (group,) = batch
@@ -47,6 +42,7 @@ class PerImage(Callback):
             torch.distributed.all_gather_object(shards, rows)
             longest = max(map(len, shards))
             rows = [shard[i] for i in range(longest) for shard in shards if i < len(shard)]
+        self.num_images = len(rows)
         if trainer.is_global_zero:
             names, matrices = zip(*rows)
             assert isinstance(pl_module, SegmentationTask)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import wandb
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from numpy import ndarray
@@ -21,11 +19,11 @@ from fcn_lightning.task import SegmentationTask
 
 
 class Pictures(Callback):
-    """Some of the images that process 0 scores, evenly over them, with label and prediction.
+    """Shows some of the images that process 0 scores, at equal distances in the split.
 
-    At every validation they go to Weights & Biases as masks; at the end into the run's folder:
-    `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and side by side
-    as `NAME.png`.
+    Each validation sends them to Weights & Biases as masks. The final scoring writes them to the
+    run's folder: `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and
+    all three in a row as `NAME.png`.
     """
 
     def __init__(self, num_images: int) -> None:
@@ -39,9 +37,10 @@ class Pictures(Callback):
         outputs: Any,
         batch: Any,
         batch_idx: int,
-        dataloader_idx: int = 0,
+        *args: Any,
     ) -> None:
-        self._choose(trainer, trainer.num_val_batches, outputs, batch, batch_idx)
+        if trainer.is_global_zero:
+            self._choose(trainer.num_val_batches[0], outputs, batch, batch_idx)
 
     def on_test_batch_end(
         self,
@@ -50,9 +49,10 @@ class Pictures(Callback):
         outputs: Any,
         batch: Any,
         batch_idx: int,
-        dataloader_idx: int = 0,
+        *args: Any,
     ) -> None:
-        self._choose(trainer, trainer.num_test_batches, outputs, batch, batch_idx)
+        if trainer.is_global_zero:
+            self._choose(trainer.num_test_batches[0], outputs, batch, batch_idx)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
@@ -64,7 +64,7 @@ class Pictures(Callback):
                     f"pictures/{sample['name']}": _masked(sample, prediction.numpy(), labels)
                     for sample, prediction in chosen
                 }
-                logger.log_metrics(images, trainer.global_step)  # type: ignore[arg-type]
+                logger.log_metrics(images, trainer.global_step)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
@@ -84,16 +84,9 @@ class Pictures(Callback):
             Image.fromarray(row).save(folder / f"{name}.png")
 
     def _choose(
-        self,
-        trainer: Trainer,
-        num_batches: Sequence[int | float],
-        prediction: Tensor,
-        batch: Any,
-        batch_idx: int,
+        self, num_batches: int | float, prediction: Tensor, batch: Any, batch_idx: int
     ) -> None:
-        if not trainer.is_global_zero:
-            return
-        every = max(1, int(num_batches[0]) // self.num_images)
+        every = max(1, int(num_batches) // self.num_images)
         if batch_idx % every or len(self._chosen) == self.num_images:
             return
         (group,) = batch
@@ -107,7 +100,10 @@ def _pixels(sample: Sample) -> ndarray:
     return pixels
 
 
-def _masked(sample: Sample, prediction: ndarray, labels: LabelSet) -> wandb.Image:
+def _masked(sample: Sample, prediction: ndarray, labels: LabelSet) -> Any:
+    """The image as a `wandb.Image` with two masks."""
+    import wandb  # takes a second, and only runs that log to it need it
+
     names = {**dict(enumerate(labels.classes)), VOID: "void"}
     maps = {"label": sample["label"].numpy(), "prediction": prediction}
     masks = {key: {"mask_data": value, "class_labels": names} for key, value in maps.items()}

@@ -1,4 +1,4 @@
-"""How far a run is, in log lines."""
+"""The progress of a run: log lines, and a bar in a terminal."""
 
 from __future__ import annotations
 
@@ -8,47 +8,44 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from fcn_lightning.callbacks.lightning_internals import EpochlessProgressBar
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
 
 
 class Progress(Callback):
-    """A log line at every validation and, where there is no progress bar, ten while training.
+    """Logs a line at every validation and, without a progress bar, ten times in training.
 
-    It also knows the best validation: `best` is {"step", "mean_iu"} or None.
+    Attributes:
+        best: `step` and `mean_iu` of the best validation; None before the first one.
     """
 
     def __init__(self) -> None:
         self.best: dict[str, float] | None = None
         self._start = (0, 0.0)
-        self._told = 0
+        self._logged = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = (trainer.global_step, time.monotonic())
-        self._told = trainer.global_step
+        self._logged = trainer.global_step
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step, last = trainer.global_step, trainer.max_steps
         if step == last:
-            trainer.should_stop = True  # which makes Lightning validate once more, at the end
+            trainer.should_stop = True  # Lightning then validates once more
         elif (
             step % max(1, last // 10) == 0
-            and step > self._told
+            and step > self._logged
             and not trainer.progress_bar_callback
         ):
             first, start = self._start
-            self._told = step
+            self._logged = step
             rate = (time.monotonic() - start) / (step - first)
             log.info(
-                "step %d of %d, loss %.4g, %.3g s a step, %.0f s to go",
+                "step %d of %d, loss %.4g, %.3g s per step, %.0f s left",
                 step, last, trainer.callback_metrics["train/loss"], rate, rate * (last - step),
             )  # fmt: skip
 
@@ -66,11 +63,28 @@ class Progress(Callback):
         self.best = state_dict["best"]
 
 
+class ProgressBar(EpochlessProgressBar):
+    """A bar over the whole run, which is one endless epoch to Lightning."""
+
+    @property
+    def validation_description(self) -> str:
+        return "Validating"
+
+    @property
+    def test_description(self) -> str:
+        return "Scoring"
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)  # the loggers' version; a run has none
+        return metrics
+
+
 def in_words(values: dict[str, float]) -> str:
     """Scores in one line, in percent."""
-    words = {
+    names = {
         "pixel_acc": "pixel acc.", "mean_acc": "mean acc.", "mean_iu": "mean IU",
         "fw_iu": "f.w. IU", "mean_iu_subset": "mean IU of the named classes",
     }  # fmt: skip
-    parts = [f"{text} {100 * values[name]:.2f}" for name, text in words.items() if name in values]
+    parts = [f"{text} {100 * values[name]:.2f}" for name, text in names.items() if name in values]
     return ", ".join([*parts, f"loss {values['loss']:.4g}"])

@@ -1,9 +1,8 @@
-"""Runs that are stopped at any moment, and go on as if they never had been."""
+"""Stops a run on a signal, and resumes it bit for bit from where it stopped."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -16,24 +15,22 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import TorchCheckpointIO
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
+from fcn_lightning.callbacks import lightning_internals
 from fcn_lightning.callbacks.loggers import MetricsFile
+from fcn_lightning.files import replacing
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-COUNTED = ("ready", "started", "processed", "completed")
-"""What Lightning counts of each pass."""
-
 EVERY = 600.0
-"""Seconds after which a run is saved also between validations."""
+"""The seconds between checkpoints if no validation writes one."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes under a temporary name and renames: a checkpoint that is there is whole."""
+    """Writes checkpoints that are complete or absent."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -41,61 +38,56 @@ class WholeCheckpoints(TorchCheckpointIO):
         """Writes a checkpoint.
 
         Raises:
-            OSError: It cannot be written; the one that was there before still is.
+            OSError: It cannot be written. The previous one is unchanged.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
         try:
-            with temporary.open("wb") as file:
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
         except (OSError, RuntimeError) as error:  # torch's writer hides the system's error
-            temporary.unlink(missing_ok=True)
             raise OSError(
-                f"{path} must be written; it cannot be ({_cause(error)}). What was saved before is "
-                "as it was: make room, and go on with resume=true."
+                f"Cannot write {path}: {_cause(error)}. The previous checkpoint is intact: free "
+                "some space and resume with `resume=true`."
             ) from error
 
 
 class Stopping(Callback):
-    """Saves `last.ckpt` between validations too: at SIGTERM or Ctrl-C, and every ten minutes.
+    """Saves `last.ckpt` between validations as well: on SIGTERM or Ctrl-C, and every ten minutes.
 
-    A run that is asked to stop ends after the update that it is in, or the image that it scores,
-    with status 143 (130 for Ctrl-C). A checkpoint is the state between two updates, wherever
-    it was saved: a validation that was due and not finished is done first when the run goes on.
-    Lightning trains no more, nor validates, from the state after the last update; so there is one
-    before it, to which a run goes back that is stopped in its last validation.
+    A run that receives a signal ends after its current step or scored image, with status 143 (130
+    for Ctrl-C). Every checkpoint is the state between two steps: if a validation was due or
+    unfinished, the resumed run does it first. Lightning neither trains nor validates from the
+    state after the last step. So there is a checkpoint before that step, from which a run that
+    stops in its last validation resumes.
 
-    Only process 0 decides and saves, so that no process waits for another's answer in training;
-    the others end with it.
+    Only process 0 decides and saves, so that training needs no communication for it. The other
+    processes end with it.
     """
 
     def __init__(self, path: Path, metrics: MetricsFile) -> None:
-        """Takes what is to be kept.
+        """Creates the callback.
 
         Args:
-            path: Where `last.ckpt` is.
-            metrics: The run's metrics, which go on from the row that they had at a checkpoint.
+            path: The path of `last.ckpt`.
+            metrics: The run's metrics. A resumed run keeps the rows that a checkpoint has counted.
         """
         self.path = path
         self.metrics = metrics
-        self._asked: int | None = None
+        self._signal: int | None = None
         self._validated = 0
         self._num_rows = 0
         self._saved_at = time.monotonic()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While this is open, signals ask the run to stop; a second Ctrl-C interrupts it.
+        """Handles signals inside the block; a second Ctrl-C interrupts at once.
 
-        A cluster may well send SIGTERM twice.
+        A second SIGTERM does not: clusters may send it twice.
         """
         before = {}
         if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+            before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         try:
             yield
         finally:
@@ -103,10 +95,7 @@ class Stopping(Callback):
                 signal.signal(number, handler)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # Lightning's own handling of SIGTERM broadcasts from inside of the handler, which the other
-        # processes may take for another broadcast, and reads a flag off the device in every step.
-        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        lightning_internals.disable_sigterm_handling(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.metrics.keep(self._num_rows)
@@ -114,30 +103,28 @@ class Stopping(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
         if step and step != self._validated and _is_due(pl_module, step):
-            trainer.validating = True
-            trainer.fit_loop.epoch_loop.val_loop.run()
-            trainer.training = True
+            lightning_internals.validate(trainer)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        between_updates = batch_idx % trainer.accumulate_grad_batches == 0
-        if not (between_updates and trainer.is_global_zero):
+        between_steps = batch_idx % trainer.accumulate_grad_batches == 0
+        if not (between_steps and trainer.is_global_zero):
             return
-        last_update = trainer.global_step == trainer.max_steps - 1
-        if self._asked or last_update or time.monotonic() - self._saved_at >= EVERY:
+        last_step = trainer.global_step == trainer.max_steps - 1
+        if self._signal or last_step or time.monotonic() - self._saved_at >= EVERY:
             self._save(trainer)
-        self._leave_if_asked(trainer)
+        self._exit_on_signal(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        if self._asked and trainer.is_global_zero:
+        if self._signal and trainer.is_global_zero:
             if trainer.global_step < trainer.max_steps:
                 self._save(trainer)
-            self._leave_if_asked(trainer)
+            self._exit_on_signal(trainer)
 
     def on_test_batch_end(self, trainer: Trainer, *args: Any) -> None:
         if trainer.is_global_zero:
-            self._leave_if_asked(trainer)
+            self._exit_on_signal(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._validated = trainer.global_step
@@ -148,32 +135,25 @@ class Stopping(Callback):
     ) -> None:
         if trainer.is_global_zero:
             end_processes(trainer, patience=5.0)
-        elif self._asked:
-            raise SystemExit(128 + self._asked)  # process 0 left, which broke a connection
+        elif self._signal:
+            raise SystemExit(128 + self._signal)  # process 0 ended, which broke a connection
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Sets Lightning's counters to those between two updates."""
-        step, loops = trainer.global_step, checkpoint["loops"]["fit_loop"]
-        none = dict.fromkeys(COUNTED, 0)
-        loops["epoch_loop.val_loop.batch_progress"] |= {"current": none, "total": none}
-        # Lightning counts a step once the validation that follows it is over, and goes on there.
-        goes_on = step < trainer.max_steps
-        logged = step - 1 if goes_on and _is_due(pl_module, step) else step
-        loops["epoch_loop.state_dict"]["_batches_that_stepped"] = logged
+        """Sets Lightning's counts to those between two steps."""
+        step = trainer.global_step
+        # Lightning counts a step after the validation that follows it, which a resumed run repeats.
+        pending = step < trainer.max_steps and _is_due(pl_module, step)
+        lightning_internals.set_logged_steps(checkpoint, step - 1 if pending else step)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Goes on with this run's passes and in its folder, which may be others than they were."""
-        passes = checkpoint["global_step"] * trainer.accumulate_grad_batches
-        counted = dict.fromkeys(COUNTED, passes)
-        loops = checkpoint["loops"]["fit_loop"]
-        loops["epoch_loop.batch_progress"] |= {"current": counted, "total": counted}
-        for state in checkpoint["callbacks"].values():
-            if "dirpath" in state:
-                _move(state, self.path.parent.absolute())
+        """Adapts the counts to this run's accumulation, and the paths to its folder."""
+        batches = checkpoint["global_step"] * trainer.accumulate_grad_batches
+        lightning_internals.set_batches(checkpoint, batches)
+        lightning_internals.move_model_checkpoints(checkpoint, self.path.parent.absolute())
 
     def state_dict(self) -> dict[str, Any]:
         return {"validated": self._validated, "num_rows": self.metrics.num_rows}
@@ -182,39 +162,35 @@ class Stopping(Callback):
         self._validated = state_dict["validated"]
         self._num_rows = state_dict["num_rows"]
 
-    def _ask(self, signum: int, frame: Any) -> None:
-        if self._asked and signum == signal.SIGINT:
+    def _handle(self, signum: int, frame: Any) -> None:
+        if self._signal and signum == signal.SIGINT:
             raise KeyboardInterrupt
-        self._asked = signum
+        self._signal = signum
 
     def _save(self, trainer: Trainer) -> None:
-        """Saves from process 0 alone: what `Trainer.save_checkpoint` does, without its barrier."""
+        """Saves from process 0 alone."""
         if trainer.global_step:
-            checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+            checkpoint = lightning_internals.dump_checkpoint(trainer)
             trainer.strategy.save_checkpoint(checkpoint, self.path)
         self._saved_at = time.monotonic()
 
-    def _leave_if_asked(self, trainer: Trainer) -> None:
-        if self._asked is None:
+    def _exit_on_signal(self, trainer: Trainer) -> None:
+        if self._signal is None:
             return
-        name = signal.Signals(self._asked).name
-        log.info("stopped by %s at step %d; resume=true goes on", name, trainer.global_step)
+        name = signal.Signals(self._signal).name
+        log.info("stopped by %s at step %d; resume with resume=true", name, trainer.global_step)
         end_processes(trainer)
-        raise SystemExit(128 + self._asked)
+        raise SystemExit(128 + self._signal)
 
 
 def end_processes(trainer: Trainer, patience: float = 0.0) -> None:
-    """Ends the processes that process 0 started on its machine, also those that hang.
+    """Ends the processes that process 0 started on its machine, including those that hang.
 
     Args:
-        trainer: Whose processes they are.
-        patience: Seconds that they have to end by themselves.
+        trainer: The trainer that started them.
+        patience: The seconds before they are killed.
     """
-    launcher = trainer.strategy.launcher
-    if not isinstance(launcher, _SubprocessScriptLauncher):
-        return
-    processes = [*launcher.procs]
-    launcher.procs.clear()  # else Lightning's observer takes their end for a failure
+    processes = lightning_internals.take_processes(trainer)
     limit = time.monotonic() + patience
     for process in processes:
         with suppress(TimeoutExpired):
@@ -224,26 +200,14 @@ def end_processes(trainer: Trainer, patience: float = 0.0) -> None:
 
 
 def _is_due(pl_module: LightningModule, step: int) -> bool:
-    """Whether a validation follows a step."""
+    """True if a validation follows a step."""
     assert isinstance(pl_module, SegmentationTask)
     recipe = pl_module.recipe
     return step == recipe.max_steps or step % min(recipe.val_every, recipe.max_steps) == 0
 
 
-def _move(state: dict[str, Any], folder: Path) -> None:
-    """Has a ModelCheckpoint's state name the files of a folder, which may have been moved."""
-
-    def moved(path: str) -> str:
-        return str(folder / Path(path).name) if path else path
-
-    for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
-        state[key] = moved(state[key])
-    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
-    state["dirpath"] = str(folder)
-
-
 def _cause(error: BaseException) -> str:
-    """The system's own error, where one is behind this one."""
+    """The system's error behind this one, if there is one."""
     while not isinstance(error, OSError) and (error.__cause__ or error.__context__):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return getattr(error, "strerror", None) or " ".join(str(error).split())

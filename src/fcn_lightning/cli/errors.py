@@ -1,4 +1,4 @@
-"""One clear sentence for whatever a user got wrong."""
+"""One clear sentence for wrong input, from whatever library raised it."""
 
 from __future__ import annotations
 
@@ -6,52 +6,116 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from hydra.errors import HydraException, InstantiationException
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
-class InputError(ValueError):
-    """What the user gave does not fit; the text says what must hold, what came and what to do."""
-
-
-def is_of_input(error: BaseException) -> bool:
-    """Whether the user's input is to blame for an error."""
-    if isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException):
-        return True
-    # Lightning, which takes seconds to import, is only asked where it may have raised.
-    return type(error).__name__ == "MisconfigurationException"
-
-
-def sentence(error: BaseException) -> str:
-    """What an error says to a user, in one line."""
-    while isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        node = "" if error.title == "Settings" else f"{error.title.lower()}."
-        return f"`{node}{where}`: {first['msg']}; got {first['input']!r}."
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    if lines and lines[0].startswith(
-        "Caught "
-    ):  # a worker process of a loader: its traceback's end
-        return lines[-1].partition(": ")[2]
-    return " ".join(line.strip() for line in lines) or type(error).__name__
+PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
+"""What installs the choices of a group that come with plugins."""
 
 
 @contextmanager
-def reported(debug: bool) -> Iterator[None]:
-    """Ends the program with status 2 and one sentence where the input is to blame."""
+def reported(show_traceback: bool) -> Iterator[None]:
+    """End the program with status 2 and one sentence when the input is wrong."""
     try:
         yield
     except Exception as error:
         if not is_of_input(error):
             raise
-        if debug:
+        if show_traceback:
             traceback.print_exc()
         sys.stderr.write(f"{sentence(error)}\n")
         sys.exit(2)
+
+
+def is_of_input(error: BaseException) -> bool:
+    """Tell whether the user's input caused an error."""
+    if isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException):
+        return True
+    # By its name: importing Lightning takes seconds.
+    return type(error).__name__ == "MisconfigurationException"
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one line what an error means for a user."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, OverrideParseException):
+        return _unparsed(error)
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(error)
+    if isinstance(error, ConfigCompositionException):
+        return _not_composed(error)
+    if "Config group override must be a string" in str(error):
+        return _no_choice()
+    if type(error).__name__ == "ValidationError":
+        return _invalid(error)  # type: ignore[arg-type]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Caught "):  # in a loader's worker: its traceback's last line
+        return lines[-1].partition(": ")[2]
+    return " ".join(line.strip() for line in lines) or type(error).__name__
+
+
+def _unparsed(error: OverrideParseException) -> str:
+    key, equals, value = error.override.partition("=")
+    if not equals:
+        return f"`{error.override}` is not an override. Write key=VALUE; --help lists the options."
+    return (
+        f"Cannot parse the override `{error.override}`. Quote a value with special characters, for "
+        f"the shell too: \"{key}='{value}'\""
+    )
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    from fcn_lightning.runs.keys import nearest
+
+    group, _, choice = str(error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or [])
+    if not group:
+        return " ".join(str(error).split())
+    hint = PLUGINS.get(group, "") or nearest(choice, options).strip()
+    return f"Unknown choice `{group}={choice}`. Choose from {', '.join(options)}. {hint}".rstrip()
+
+
+def _not_composed(error: ConfigCompositionException) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
+        from fcn_lightning.runs.keys import unknown_key
+
+        root = cause.parent_node._get_root()
+        return unknown_key(str(cause.full_key), root)
+    return " ".join(str(cause or error).split())
+
+
+def _no_choice() -> str:
+    """Name the groups of the command line whose choice is no name; Hydra names none."""
+    from fcn_lightning.runs.compose import conf_dir
+
+    split = [(o, *o.partition("=")[::2]) for o in sys.argv[1:]]
+    choices = [
+        override
+        for override, key, value in split
+        if value in ("true", "false", "null") and (conf_dir() / key).is_dir()
+    ]
+    named = " or ".join(f"`{choice}`" for choice in choices) or "A group"
+    way = " Full tracebacks are traceback=true." if "debug=true" in choices else ""
+    return f"{named} is not a choice of a group. Name a file of the group, or leave it out.{way}"
+
+
+def _invalid(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    node = "" if error.title == "Settings" else f"{error.title.lower()}."
+    return f"`{node}{where}`: {first['msg']}; got {first['input']!r}."

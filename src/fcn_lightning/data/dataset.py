@@ -1,4 +1,4 @@
-"""One list-based data set for all: ids, where image and label are, how to read a label."""
+"""The one data set class: a list of examples, and a function that reads their labels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from torch.utils.data import Dataset
 from fcn_lightning.labels import VOID, LabelSet
 
 Sample = dict[str, Any]
-"""`image` (3, h, w) uint8 RGB, `label` (h, w) uint8 with void 255, `name`."""
+"""`image` (3, h, w) uint8 RGB; `label` (h, w) uint8, 255 for void; `name`."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image and its label map; or, where `label` is a number, the class of a whole image."""
+    """An image and its label map; if `label` is an int, it is the class of the whole image."""
 
     name: str
     image: Path
@@ -29,7 +29,7 @@ class Example:
 
 
 class SegmentationDataset(Dataset[Sample]):
-    """Images with labels in their own size."""
+    """Images and label maps at their original size."""
 
     def __init__(
         self,
@@ -37,7 +37,13 @@ class SegmentationDataset(Dataset[Sample]):
         labels: LabelSet,
         read_label: Mapping[str, Callable[[Path], ndarray]],
     ) -> None:
-        """A data set of these examples; `read_label` has a reader for each suffix of labels."""
+        """Makes a data set of these examples.
+
+        Args:
+            examples: Images and their labels.
+            labels: The classes.
+            read_label: For each file suffix of the labels, the function that reads such a file.
+        """
         self.examples = tuple(examples)
         self.labels = labels
         self.read_label = read_label
@@ -49,8 +55,8 @@ class SegmentationDataset(Dataset[Sample]):
         """Reads one example.
 
         Raises:
-            ValueError: The image or label is unreadable, of another size, or holds a label that is
-                no class; the text names the file.
+            ValueError: The image or label cannot be read, their sizes differ, or the label map has
+                a value that is no class; the message names the file.
         """
         example = self.examples[index]
         image = read_image(example.image)
@@ -67,33 +73,33 @@ class SegmentationDataset(Dataset[Sample]):
     def _label(self, path: Path, size: tuple[int, ...]) -> ndarray:
         try:
             label = self.read_label[path.suffix](path)
-        except Exception as error:  # whatever a broken file makes its reader raise
-            raise ValueError(f"{path} must be a label map; it cannot be read: {error}.") from error
+        except Exception as error:  # a broken file can raise anything in its reader
+            raise ValueError(f"Cannot read the label map {path}: {error}.") from error
         if label.shape != size:
             raise ValueError(
-                f"{path} must have the size of its image, {_size(size)}; it has "
-                f"{_size(label.shape)}."
+                f"The label map {path} is {_size(label.shape)}, but its image is {_size(size)}. "
+                "They must have the same size."
             )
         wrong = label[(label >= len(self.labels)) & (label != VOID)]
         if wrong.size:
             raise ValueError(
-                f"{path} must hold labels 0 to {len(self.labels) - 1} and void, {VOID}; it holds "
-                f"{int(wrong[0])}."
+                f"The label map {path} has the value {int(wrong[0])}. Use 0 to "
+                f"{len(self.labels) - 1} for the {len(self.labels)} classes, and {VOID} for void."
             )
         return label.astype(np.uint8)
 
 
 def read_image(path: Path) -> ndarray:
-    """An image file as RGB, (h, w, 3) uint8; grey and CMYK images are converted.
+    """Reads an image file as RGB, (h, w, 3) uint8; gray and CMYK images are converted.
 
     Raises:
-        ValueError: It cannot be read, or is cut off.
+        ValueError: It cannot be read, or is truncated.
     """
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} must be a whole image; it cannot be read: {error}.") from error
+        raise ValueError(f"Cannot read the image {path}: {error}.") from error
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Which image is trained on when, as a function of (seed, step); and who scores which."""
+"""The order of training images, a function of (seed, step), and the shards of a validation set."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Order = Literal["with_replacement", "permutation"]
 
 
 def seed_of(purpose: str, *address: int) -> int:
-    """A seed that is a function of what it is for and of where: of (seed, step, place), say."""
+    """Derives a seed from a purpose and an address, such as (seed, step, place in the batch)."""
     entropy = (zlib.crc32(purpose.encode()), *address)
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @dataclass(frozen=True)
 class Draw:
-    """An image for one place in the batch of one update."""
+    """An image for one place in the batch of one step."""
 
     index: int
     step: int
@@ -31,10 +31,10 @@ class Draw:
 
 
 def drawn(order: Order, num_images: int, seed: int, first: int = 0) -> Iterator[int]:
-    """The endless sequence of images from the `first` one on.
+    """The endless sequence of image indices, from position `first` on.
 
-    "with_replacement" draws as the reference does, by Python 2's `random.randint`, which it seeds
-    with 1337; "permutation" goes through all images again and again, each time shuffled.
+    "with_replacement" draws as Python 2's `random.randint` does; with seed 1337 it gives the order
+    of the reference. "permutation" shuffles all images again and again.
 
     Source: shelhamer/fcn.berkeleyvision.org voc_layers.py.
     """
@@ -51,9 +51,10 @@ def drawn(order: Order, num_images: int, seed: int, first: int = 0) -> Iterator[
 
 
 class TrainingOrder(Sampler[list[Draw]]):
-    """The passes of one process: each a list of `per_pass` draws, from `first_step` on.
+    """The forward passes of one process, from `first_step` on; each is a list of draws.
 
-    An update's batch is cut into passes in order, dealt to the processes in turn.
+    The batch of a step is split in order into passes of `per_pass` images, which are dealt to the
+    processes in turn.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class TrainingOrder(Sampler[list[Draw]]):
         self.rank, self.num_processes = rank, num_processes
 
     def __len__(self) -> int:
-        """All passes of the run, also those before `first_step`: what Lightning counts to."""
+        """All passes of the run, with those before `first_step`: Lightning counts these too."""
         return self.max_steps * self.batch // (self.per_pass * self.num_processes)
 
     def __iter__(self) -> Iterator[list[Draw]]:
@@ -89,7 +90,7 @@ class TrainingOrder(Sampler[list[Draw]]):
 
 
 class Shard(Sampler[int]):
-    """Every n-th image for one of n processes, none of them twice."""
+    """Every n-th image for one of n processes, so that no image is scored twice."""
 
     def __init__(self, num_images: int, rank: int, num_processes: int) -> None:
         super().__init__()

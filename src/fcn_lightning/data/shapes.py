@@ -27,9 +27,11 @@ SHAPES = LabelSet("shapes", ("background", "disk", "square", "triangle", "star",
 SINGLE_SHAPES = LabelSet("single_shapes", SHAPES.classes[1:])
 
 NUM_TRAIN, NUM_VAL, NUM_SHARED = 600, 120, 12
-NUM_SINGLE_TRAIN, NUM_SINGLE_VAL = 2400, 240
-SINGLE_SIZE = 96
+NUM_SINGLE_TRAIN, NUM_SINGLE_VAL = 1200, 120
+SINGLE_SIZE = 72
 SEED = 2015
+VERSION = 2
+"""Version of the set. Increase it with every change of what is drawn."""
 
 
 def scenes(
@@ -60,22 +62,38 @@ def singles(name: str, root: str) -> Splits:
 
 
 def draw(root: Path) -> None:
-    """Draws the whole set unless it is there: into a folder of another name, which is renamed.
+    """Draw the set into `root` if the folder does not exist.
 
-    So several processes may ask for it at once; the first to finish has drawn it.
+    Several processes may call this at once: each draws into a folder of another name, and the
+    first one to finish renames it to `root`.
+
+    Raises:
+        ValueError: `root` exists and does not hold this version of the set.
     """
     if root.is_dir():
+        _check_version(root)
         return
     unfinished = root.with_name(f"{root.name}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     _draw_scenes(unfinished)
     _draw_singles(unfinished / "single")
+    (unfinished / "version").write_text(f"{VERSION}\n")
     try:
         unfinished.rename(root)
     except OSError:
         if not root.is_dir():
             raise
         shutil.rmtree(unfinished)
+
+
+def _check_version(root: Path) -> None:
+    path = root / "version"
+    version = path.read_text().strip() if path.is_file() else "1"  # version 1 wrote no file
+    if version != str(VERSION):
+        raise ValueError(
+            f"`{root}` holds version {version} of the embedded data set; this release draws "
+            f"version {VERSION}. Delete or rename the folder to have the set drawn again."
+        )
 
 
 def scene(rng: Generator) -> tuple[ndarray, ndarray]:
@@ -92,11 +110,11 @@ def scene(rng: Generator) -> tuple[ndarray, ndarray]:
 
 
 def single(rng: Generator, shape: int) -> ndarray:
-    """An image, 96 x 96, of one shape (its label in a scene) somewhere near the middle."""
+    """Draw an image, 72 x 72, of one shape (its label in a scene) near the middle."""
     size = (SINGLE_SIZE, SINGLE_SIZE)
     image = _texture(rng, SINGLE_SIZE, SINGLE_SIZE, spread=30.0)
     center = tuple(rng.uniform(0.35, 0.65, 2) * SINGLE_SIZE)
-    _paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(16, 40)))
+    _paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(12, 30)))
     return _photograph(rng, image)
 
 

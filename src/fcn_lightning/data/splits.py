@@ -1,18 +1,23 @@
-"""Which images are trained on and which are scored: lists, unions, and what is left out of them."""
+"""Training and validation images: lists of ids, their union, and the ids that are left out."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fcn_lightning.data import trees
+from fcn_lightning.data import sbd, voc
 from fcn_lightning.data.dataset import Example, SegmentationDataset
-from fcn_lightning.data.trees import READ_LABEL, Tree
+from fcn_lightning.data.tree import Tree
 from fcn_lightning.labels import VOC, LabelSet
+
+TREES: dict[str, Callable[..., Tree]] = {"voc": voc.tree, "sbd": sbd.tree}
+
+READ_LABEL = {".png": voc.read_label, ".mat": sbd.read_label}
 
 OFFICIAL = {
     "seg11valid": ("voc",),
@@ -22,21 +27,21 @@ OFFICIAL = {
     "voc2012_val": ("voc",),
     "voc2012_trainval": ("voc",),
 }
-"""The lists that travel with the package, each with the trees that may hold its ids, best first."""
+"""The lists in the package, each with the data sets that have its images, best label first."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """What is trained on and what is scored, with the record of how that was chosen.
+    """Training and validation images, and the record of how they were selected.
 
     Attributes:
-        name: The data set's, as tables print it.
+        name: The name of the data set in tables.
         labels: Its classes.
-        train: Training images; those of `val` are not among them.
+        train: Training images, without those of `val`.
         val: Validation images.
-        val_split: The name of the validation list.
-        lists: Each list's name, count and hash, and how many ids were left out.
-        average_over: Classes whose mean IU is printed beside the mean over all; empty for none.
+        val_split: Name of the validation list.
+        lists: Name, count and hash of each list, and how many images were left out.
+        average_over: Classes whose mean IU is reported in addition to that of all classes.
     """
 
     name: str
@@ -59,36 +64,34 @@ def voc_and_sbd(
     average_over: Sequence[str] = (),
     labels: LabelSet = VOC,
 ) -> Splits:
-    """Splits of VOC and SBD.
+    """Makes splits of PASCAL VOC and SBD.
 
-    A list is an official one by its name (OFFICIAL), or one of the tree's own: `voc/train`,
-    `sbd/val`. Several make one ordered union of ids, VOC's label preferred where both have one;
-    the validation split's ids are taken out of it.
+    A list is an official one by its name (OFFICIAL), or one of a data set's own: `voc/train`,
+    `sbd/val`. Several training lists make one ordered union of ids. An image that both data sets
+    have gets VOC's label. Images of the validation list are left out of training.
 
     Args:
-        name: The data set's name in tables.
-        root: The folder that holds `VOCdevkit/VOC2012` or `VOC2011`, and `sbd` or
+        name: The name of the data set in tables.
+        root: The folder with `VOCdevkit/VOC2012` or `VOC2011`, and `sbd` or
             `benchmark_RELEASE/dataset`.
-        train: Lists to train on.
-        val: The list to score.
-        voc_root: Where VOC is, if not under `root`.
-        sbd_root: Where SBD is, if not under `root`.
-        download: Fetch and verify what is missing.
-        average_over: Classes whose mean IU is printed beside the mean over all.
+        train: Training lists.
+        val: Validation list.
+        voc_root: The folder of VOC, if not under `root`.
+        sbd_root: The folder of SBD, if not under `root`.
+        download: Download and verify what is missing.
+        average_over: Classes whose mean IU is reported in addition to that of all classes.
         labels: The classes.
 
     Raises:
-        FileNotFoundError: A tree is not there.
-        ValueError: A list is not known, or an id of it is not on disk.
+        FileNotFoundError: A data set is missing.
+        ValueError: A list is unknown, or images of it are missing.
     """
     labels.indices(list(average_over))
     roots = {"voc": Path(voc_root or root), "sbd": Path(sbd_root or root)}
-    opened: dict[str, Tree] = {}
 
+    @cache
     def tree(kind: str) -> Tree:
-        if kind not in opened:
-            opened[kind] = getattr(trees, kind)(roots[kind], download=download)
-        return opened[kind]
+        return TREES[kind](roots[kind], download=download)
 
     val_examples = _examples(val, tree)
     sources = {source: _examples(source, tree) for source in train}
@@ -97,7 +100,8 @@ def voc_and_sbd(
     kept = [example for example in union if example.name not in scored]
     if train and not kept:
         raise ValueError(
-            f"There must be images to train on that are not in {val}; {', '.join(train)} have none."
+            f"No training images are left: all images of {', '.join(train)} are in {val}, which is "
+            "scored."
         )
     lists = {
         "train": [record(source, examples) for source, examples in sources.items()],
@@ -117,50 +121,51 @@ def voc_and_sbd(
 
 
 def official(name: str) -> list[str]:
-    """The ids of a list that travels with the package."""
+    """The ids of one of the lists in the package."""
     return files("fcn_lightning.data").joinpath("lists", f"{name}.txt").read_text().split()
 
 
 def describe(lists: Mapping[str, Any]) -> str:
-    """A record of lists in words: what is trained on, what was left out, what is scored."""
+    """Describes the `lists` of Splits in one line."""
     sources = " + ".join(f"{r['list']} ({r['count']})" for r in lists["train"])
+    val = lists["val"]
     return (
-        f"training on {lists['num_train']} images of {sources}, with {lists['num_left_out']} left "
-        f"out that are in {lists['val']['list']} ({lists['val']['count']}), which is scored"
+        f"training on {lists['num_train']} images of {sources}, leaving out "
+        f"{lists['num_left_out']} of {val['list']}; scoring on {val['list']} ({val['count']})"
     )
 
 
 def _examples(split: str, tree: Callable[[str], Tree]) -> list[Example]:
-    """The examples of a list, each from the first of its trees that has it."""
+    """The examples of a list, each from the first of its data sets that has it."""
     kind, slash, own = split.partition("/")
-    if slash and kind in ("voc", "sbd"):
-        holders = [tree(kind)]
-        ids = holders[0].ids(own)
+    if slash and kind in TREES:
+        trees = [tree(kind)]
+        ids = trees[0].ids(own)
     elif split in OFFICIAL:
-        holders = [tree(k) for k in OFFICIAL[split]]
+        trees = [tree(kind) for kind in OFFICIAL[split]]
         ids = official(split)
     else:
         raise ValueError(
-            f"A list must be one of {', '.join(OFFICIAL)}, or a tree's own (voc/train, voc/val, "
-            f"sbd/train, ...); got '{split}'."
+            f"Unknown list '{split}'. Choose one of {', '.join(OFFICIAL)}, or a data set's own "
+            "(voc/train, voc/val, sbd/train, ...)."
         )
-    found = [(name, next((t for t in holders if t.has(name)), None)) for name in ids]
+    found = [(name, next((t for t in trees if t.has(name)), None)) for name in ids]
     missing = [name for name, holder in found if holder is None]
     if not found:
-        raise ValueError(f"A list must name at least one image; {split} is empty.")
+        raise ValueError(f"The list {split} is empty.")
     if missing:
-        part = "label" if any(t.has_image(missing[0]) for t in holders) else "image"
-        places = " or ".join(str(t.root) for t in holders)
+        part = "label" if any(t.has_image(missing[0]) for t in trees) else "image"
+        places = " or ".join(str(t.root) for t in trees)
         raise ValueError(
-            f"Every id of {split} must be on disk; {len(missing)} of {len(ids)} are not in "
-            f"{places}, the first is {missing[0]} (no {part}). Complete the tree, or choose lists "
-            "of what is there by data.train and data.val."
+            f"{len(missing)} of {len(ids)} images of {split} are missing in {places}; the first is "
+            f"{missing[0]} (no {part}). Complete the folder, or choose other lists with "
+            "`data.train` and `data.val`."
         )
     return [holder.example(name) for name, holder in found if holder is not None]
 
 
 def _union(sources: Sequence[Sequence[Example]]) -> list[Example]:
-    """All examples in order of first mention; of two with one id, the VOC label (PNG) is taken."""
+    """All examples in the order of first mention; of two with one id, that with VOC's PNG label."""
     union: dict[str, Example] = {}
     for example in (example for source in sources for example in source):
         known = union.setdefault(example.name, example)

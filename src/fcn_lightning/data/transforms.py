@@ -1,10 +1,8 @@
-"""Augmentation, drawn from (seed, step, place in the batch) and from nothing else."""
+"""Augmentation: random transforms that depend on (seed, step, place in the batch) alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,63 +11,32 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from fcn_lightning.data.augment import Augment
 from fcn_lightning.data.dataset import Sample
 from fcn_lightning.data.samplers import Draw, seed_of
 from fcn_lightning.labels import VOID
 
 FILL = {tv_tensors.Image: (123, 117, 104), tv_tensors.Mask: VOID}
-"""What lies outside of an image: about zero after normalization, and void."""
+"""The fill outside of an image, about zero after normalization, and of a label map: void."""
 
 
-@dataclass(frozen=True)
-class Augment:
-    """Which changes a training image goes through, in this order; by default none.
-
-    Attributes:
-        mirror: Left and right are exchanged half of the time.
-        jitter: The largest shift in each direction, in pixels (the paper tried 32).
-        scale: Range of factors that the image is scaled by; None for its own size.
-        crop: Side of the square that is cut out; None for the whole image.
-
-    Source: Long et al. 2015, 4.3, "Augmentation": mirroring and jittering "yielded no noticeable
-    improvement".
-    """
-
-    mirror: bool = False
-    jitter: int = 0
-    scale: Sequence[float] | None = None
-    crop: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.jitter < 0 or (self.crop is not None and self.crop < 1):
-            raise ValueError(
-                "`augment.jitter` must be 0 or more and `augment.crop` 1 or more; got "
-                f"{self.jitter} and {self.crop}."
-            )
-        scale = self.scale or (1.0, 1.0)
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-            raise ValueError(
-                "`augment.scale` must be the least and the largest of positive factors; got "
-                f"{self.scale}."
-            )
-
-    def transform(self) -> v2.Transform:
-        """The transform of a pair of image and mask."""
-        steps: list[torch.nn.Module] = [v2.Identity()]
-        steps += [v2.RandomHorizontalFlip()] if self.mirror else []
-        steps += [_Jitter(self.jitter)] if self.jitter else []
-        steps += [_RandomScale(*self.scale)] if self.scale else []
-        if self.crop:
-            steps.append(v2.RandomCrop(self.crop, pad_if_needed=True, fill=FILL))
-        return v2.Compose(steps)
+def compose(augment: Augment) -> v2.Transform:
+    """The transform of a pair of image and mask that applies these settings."""
+    steps: list[torch.nn.Module] = [v2.Identity()]
+    steps += [v2.RandomHorizontalFlip()] if augment.mirror else []
+    steps += [_Jitter(augment.jitter)] if augment.jitter else []
+    steps += [_RandomScale(*augment.scale)] if augment.scale else []
+    if augment.crop:
+        steps.append(v2.RandomCrop(augment.crop, pad_if_needed=True, fill=FILL))
+    return v2.Compose(steps)
 
 
 class Augmented(Dataset[Sample]):
-    """A data set that is asked for draws: which image, and for which place of which update."""
+    """A data set with augmentation, indexed by Draw: image, step and place in the batch."""
 
     def __init__(self, dataset: Dataset[Sample], augment: Augment, seed: int) -> None:
         self.dataset = dataset
-        self.transform = augment.transform()
+        self.transform = compose(augment)
         self.seed = seed
 
     def __getitem__(self, draw: Draw) -> Sample:
@@ -79,7 +46,7 @@ class Augmented(Dataset[Sample]):
             torch.manual_seed(seed_of("augmentation", self.seed, draw.step, draw.place))
             if label.shape == image.shape[1:]:
                 image, label = self.transform(image, label)
-            else:  # the class of the whole image
+            else:  # the label of the whole image, 1 x 1
                 image = self.transform(image)
         return {
             "image": image.as_subclass(torch.Tensor),
@@ -89,14 +56,14 @@ class Augmented(Dataset[Sample]):
 
 
 class _Jitter(v2.Transform):
-    """Shifts by whole pixels, up to `most` in each direction."""
+    """Shifts by whole pixels, up to `max_shift` in each direction."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_shift: int) -> None:
         super().__init__()
-        self.most = most
+        self.max_shift = max_shift
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        shift = torch.randint(-self.most, self.most + 1, (2,)).tolist()
+        shift = torch.randint(-self.max_shift, self.max_shift + 1, (2,)).tolist()
         return {"translate": shift}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
@@ -104,7 +71,7 @@ class _Jitter(v2.Transform):
 
 
 class _RandomScale(v2.Transform):
-    """Scales by a factor that is drawn uniformly in its logarithm."""
+    """Scales by a random factor whose logarithm is uniform."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
@@ -117,5 +84,5 @@ class _RandomScale(v2.Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         nearest = isinstance(inpt, tv_tensors.Mask)
-        how = v2.InterpolationMode.NEAREST_EXACT if nearest else v2.InterpolationMode.BILINEAR
-        return F.resize(inpt, params["size"], interpolation=how, antialias=not nearest)
+        mode = v2.InterpolationMode.NEAREST_EXACT if nearest else v2.InterpolationMode.BILINEAR
+        return F.resize(inpt, params["size"], interpolation=mode, antialias=not nearest)

@@ -1,4 +1,4 @@
-"""From plain values that describe a network to the network."""
+"""Builds a network from the plain values that describe it."""
 
 from __future__ import annotations
 
@@ -26,37 +26,40 @@ def build(
     fusion: str | None = None,
     image_scale: float = 1.0,
 ) -> Network:
-    """The network of a description, with weights as a new network has them.
+    """Builds a network with newly initialized weights.
 
-    `build(**network.description)` makes the same network again.
+    The arguments are kept as `network.description`, so that `build(**network.description)` makes
+    the same network again.
 
     Args:
-        backbone: `name`, one of BACKBONES, and that function's arguments.
-        head: `name`, "skip" (the default) or "classifier", and for "skip" SkipHead's arguments.
-        num_classes: Classes to score; of each head by its name, where there are several.
-        normalize: One of NORMALIZATIONS, which belongs to the weights of the backbone; of each
-            modality by its name, where there are several.
-        fusion: How several modalities meet: "early", as channels of one image, or "late", as the
-            mean of the scores of a network each.
-        image_scale: By how much the FCN scales an image before its backbone sees it.
+        backbone: `name`, one of BACKBONES, and the arguments of that function.
+        head: `name`, "skip" (the default) or "classifier", and for "skip" the arguments of
+            SkipHead.
+        num_classes: Number of classes. A mapping makes one head per entry, each with its own
+            number of classes.
+        normalize: One of NORMALIZATIONS, the one that the backbone's weights were trained with. A
+            mapping names one for each modality.
+        fusion: How several modalities are combined: "early" concatenates them as the channels of
+            one image; "late" builds one network per modality and averages their scores.
+        image_scale: Factor by which an FCN scales the image before its backbone sees it.
 
     Raises:
-        ValueError: A name or value does not fit; the text says which ones would.
+        ValueError: A name or value is wrong; the message lists the allowed ones.
     """
     several = not isinstance(normalize, str)
     if several != (fusion in ("early", "late")):
         raise ValueError(
-            "`fusion` must be early or late where `normalize` names several modalities, and null "
-            f"where it names one; got {fusion!r} and {normalize!r}."
+            "`fusion` must be early or late if `normalize` names several modalities, and null if "
+            f"it names one; got {fusion!r} and {normalize!r}."
         )
     if image_scale != 1 and (fusion == "late" or not isinstance(num_classes, int)):
         raise ValueError(
             f"`image_scale` must be 1 with several networks or heads; got {image_scale}."
         )
-    first = {"": normalize} if isinstance(normalize, str) else normalize
-    parts = {
+    names = {"": normalize} if isinstance(normalize, str) else normalize
+    normalizes = {
         modality: Normalize(NORMALIZATIONS[_one_of(NORMALIZATIONS, name, "normalize")])
-        for modality, name in first.items()
+        for modality, name in names.items()
     }
     name = _one_of(("skip", "classifier"), head.get("name", "skip"), "head.name")
     network: Network
@@ -64,19 +67,19 @@ def build(
         chain = _construct(BACKBONES, backbone, "backbone")
         network = _construct(
             {"classifier": Classifier},
-            {"normalize": parts[""], "backbone": chain, "num_classes": num_classes, **head},
+            {"normalize": normalizes[""], "backbone": chain, "num_classes": num_classes, **head},
             "head",
         )
     elif fusion == "late":
         network = LateFusion(
             {
-                modality: _fcn(part, backbone, head, num_classes, suffix=modality)
-                for modality, part in parts.items()
+                modality: _fcn(own, backbone, head, num_classes, suffix=modality)
+                for modality, own in normalizes.items()
             }
         )
     else:
-        one = EarlyFusion(parts) if fusion == "early" else parts[""]
-        network = _fcn(one, backbone, head, num_classes, image_scale=image_scale)
+        first = EarlyFusion(normalizes) if fusion == "early" else normalizes[""]
+        network = _fcn(first, backbone, head, num_classes, image_scale=image_scale)
     network.description = {
         "backbone": dict(backbone),
         "head": dict(head),
@@ -120,7 +123,7 @@ def _construct(
     try:
         return constructors[name](**arguments)
     except TypeError as error:
-        raise ValueError(f"`{what}` must hold the arguments of '{name}'; {error}.") from error
+        raise ValueError(f"Wrong arguments of '{name}' in `{what}`: {error}.") from error
 
 
 def _one_of(choices: Collection[str], name: object, what: str) -> str:

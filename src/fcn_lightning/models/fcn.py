@@ -1,7 +1,4 @@
-"""A fully convolutional network, and the classifier that it starts from.
-
-`description` holds the plain values that either was built from: the arguments of `build`.
-"""
+"""The fully convolutional network, and the classifier whose weights it starts from."""
 
 from __future__ import annotations
 
@@ -17,34 +14,37 @@ from fcn_lightning.models.normalize import Normalize
 from fcn_lightning.models.skip import SkipHead
 
 Description = dict[str, Any]
-"""Plain values that say which network it is: the arguments of `build`."""
+"""The arguments of `build` that a network was built with: plain values only."""
 
 Images = Num[Tensor, "n c h w"] | Mapping[str, Num[Tensor, "n _ h w"]]
-"""Images of one size; or of each modality, where a network takes several."""
+"""A batch of images of one size; a network of several modalities takes one batch for each."""
 
 ScoreMaps = Float[Tensor, "n classes h w"] | dict[str, Float[Tensor, "n _ h w"]]
-"""ScoreMaps for every pixel; or those of each head, where a network has several."""
+"""The scores of every pixel; a network of several heads returns one tensor for each."""
 
 
 class FCN(nn.Module):
-    """ScoreMaps for every pixel of an image of any size."""
+    """Scores every pixel of an image of any size.
+
+    Source: Long et al. 2015, 3 and 4.
+    """
 
     description: Description
 
     def __init__(
         self, normalize: nn.Module, backbone: Chain, head: nn.Module, image_scale: float = 1.0
     ) -> None:
-        """Puts a network together.
+        """Assembles a network from its parts.
 
         Args:
-            normalize: From images to what the backbone takes: Normalize, or EarlyFusion.
-            backbone: Endpoints from a normalized image.
-            head: ScoreMaps from endpoints: SkipHead, or several as Heads.
-            image_scale: The backbone sees the image scaled by this factor; scores are of the
-                image's own size at any. The papers' networks have 1.
+            normalize: Turns images into the backbone's input: Normalize, or EarlyFusion.
+            backbone: Computes the endpoints of a normalized image.
+            head: Computes score maps from the endpoints: SkipHead, or several of them as Heads.
+            image_scale: The image is scaled by this factor before the backbone sees it; the
+                scores still have the size of the original image. The papers use 1.
 
         Raises:
-            ValueError: The scale is not positive.
+            ValueError: `image_scale` is not positive.
         """
         super().__init__()
         if image_scale <= 0:
@@ -55,23 +55,29 @@ class FCN(nn.Module):
         self.image_scale = image_scale
 
     def forward(self, image: Images) -> ScoreMaps:
-        """ScoreMaps of RGB images, (n, 3, h, w) 0..255, from 1 x 1 up: (n, classes, h, w).
+        """Computes the score maps of a batch of images.
 
-        Where there are several modalities, `image` has a tensor for each; where there are several
-        heads, each has its scores. An image that is too small for the backbone is padded below and
-        to the right with what normalization makes zero; the scores are the image's.
+        Images that are too small for the backbone are padded at the bottom and on the right with
+        zeros after normalization; the scores of the padding are cut off.
+
+        Args:
+            image: RGB, (n, 3, h, w), values 0 to 255, any size from 1 x 1; or a mapping with one
+                tensor for each modality.
+
+        Returns:
+            Scores (n, classes, h, w); or a dict with those of each head.
         """
         x: Tensor = self.normalize(image)
         h, w = x.shape[2:]
         if self.image_scale == 1:
             scores: ScoreMaps = self.head(self._endpoints(x), (h, w))
             return scores
-        seen = (max(1, round(h * self.image_scale)), max(1, round(w * self.image_scale)))
-        x = F.interpolate(x, seen, mode="bilinear", antialias=True)
-        return F.interpolate(self.head(self._endpoints(x), seen), (h, w), mode="bilinear")
+        scaled = (max(1, round(h * self.image_scale)), max(1, round(w * self.image_scale)))
+        x = F.interpolate(x, scaled, mode="bilinear", antialias=True)
+        return F.interpolate(self.head(self._endpoints(x), scaled), (h, w), mode="bilinear")
 
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
-        """The head's scores before they are upscored to the image."""
+        """The fused scores of all streams, before the last upscore layer."""
         head = self.head
         assert isinstance(head, SkipHead)
         return head.fused(self._endpoints(self.normalize(image)))
@@ -85,10 +91,12 @@ class FCN(nn.Module):
 
 
 class Classifier(nn.Module):
-    """The backbone as the classifier that it was before its fully connected layers slid.
+    """An image classifier with the layers of a backbone, fc6 and fc7 as fully connected layers.
 
-    It scores whole images of the one size that its fully connected layers fit, as a map of one
-    pixel, so that a classification is a segmentation whose label is one pixel.
+    It scores whole images of one size, the size that fits fc6. The scores are a map of one pixel:
+    classification is handled as segmentation with a label map of 1 x 1.
+
+    Source: Long et al. 2015, 3.1.
     """
 
     description: Description
@@ -114,8 +122,8 @@ class Classifier(nn.Module):
         inputs = cast(nn.Linear, self.classifier.get_submodule("fc6")).in_features
         if maps[0].numel() != inputs:
             raise ValueError(
-                f"The classifier's fc6 must see {inputs} values; an image of {image.shape[2]} x "
-                f"{image.shape[3]} gives {maps[0].numel()}. Classify images of one fitting size."
+                f"fc6 of the classifier has {inputs} inputs, but an image of {image.shape[2]} x "
+                f"{image.shape[3]} gives {maps[0].numel()}. Use images of the size that fits fc6."
             )
         scores: Tensor = self.classifier(maps.flatten(1))[:, :, None, None]
         return scores

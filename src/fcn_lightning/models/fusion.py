@@ -1,4 +1,4 @@
-"""Networks of several modalities, and of several heads.
+"""Networks with several modalities as input, and networks with several heads.
 
 Source: Long et al. 2015, 5, NYUDv2 and SIFT Flow; shelhamer/fcn.berkeleyvision.org
 nyud-fcn32s-color-d, nyud-fcn32s-color-hha and siftflow-fcn32s net.py.
@@ -18,7 +18,7 @@ from fcn_lightning.models.skip import SkipHead
 
 
 class EarlyFusion(nn.Module):
-    """Normalizes each modality and puts their channels together, for one trunk."""
+    """Normalizes each modality and concatenates their channels, as input of one backbone."""
 
     def __init__(self, modalities: Mapping[str, Normalize]) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class EarlyFusion(nn.Module):
 
 
 class LateFusion(nn.Module):
-    """A whole network for each modality; their fused scores are averaged, then upscored once."""
+    """One network per modality; their fused scores are averaged, then upscored once."""
 
     description: Description
 
@@ -40,7 +40,7 @@ class LateFusion(nn.Module):
         self.branches = nn.ModuleDict(branches)
 
     def forward(self, image: Mapping[str, Tensor]) -> Float[Tensor, "n classes h w"]:
-        """Scores of images that show the same in each modality, in one size."""
+        """The scores of a batch; the images of all modalities are aligned and of one size."""
         check_modalities(self.branches, image)
         h, w = next(iter(image.values())).shape[2:]
         upscore = next(iter(self.branches.values())).get_submodule("head")
@@ -57,7 +57,7 @@ class LateFusion(nn.Module):
 
 
 class Heads(nn.Module):
-    """Several heads on one trunk, each with scores of its own."""
+    """Several heads on one backbone, for several label maps of the same image."""
 
     def __init__(self, heads: Mapping[str, SkipHead]) -> None:
         super().__init__()
@@ -70,10 +70,14 @@ class Heads(nn.Module):
 
 
 def check_modalities(expected: nn.ModuleDict, image: object) -> None:
-    """Raises a ValueError unless the image is a mapping with each modality of the network."""
+    """Checks that `image` is a mapping with exactly the modalities of the network.
+
+    Raises:
+        ValueError: It is not.
+    """
     given = sorted(image) if isinstance(image, Mapping) else None
     if given != sorted(expected):
         raise ValueError(
-            f"The network takes an image for each of {', '.join(expected)}; got "
+            f"The network needs an image for each of {', '.join(expected)}; got "
             f"{', '.join(given) if given is not None else 'a single one'}."
         )

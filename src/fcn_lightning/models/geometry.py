@@ -1,6 +1,9 @@
 """Where the pixels of a feature map lie in the image, in exact fractions.
 
-Every crop offset and every upscore kernel of the networks is computed here; none is typed in.
+Every crop offset and upscore kernel of the networks is computed from this geometry; none is typed
+in. Example, FCN-32s on VGG-16 padded by 100: pixel i of fc7 lies at 32 i + 12.5 of the image. An
+upscore layer of kernel 64 and stride 32 moves the first pixel to 12.5 - 31.5 = -19, so its output
+is cropped by 19.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from torch import nn
 class Window:
     """The sliding window of one layer: kernel, stride and padding, in pixels of its input.
 
-    `ceil` is Caffe's pooling: the last window may reach over the border.
+    With `ceil`, as in Caffe's pooling layers, the last window may cross the border.
     """
 
     kernel: int
@@ -24,51 +27,51 @@ class Window:
     ceil: bool = False
 
     def out_size(self, size: int) -> int:
-        """Number of windows along a side of `size` pixels; 0 or less where not one fits."""
+        """Number of windows along a side of `size` pixels; 0 or less if none fits."""
         span = size + 2 * self.pad - self.kernel
         return (-(-span // self.stride) if self.ceil else span // self.stride) + 1
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The pixels of a map as points of the image: pixel i lies at `offset + i * stride`.
+    """The positions of a map's pixels in the image: pixel i lies at `offset + i * stride`.
 
-    Image pixel i lies at i, so the image's own grid is `Grid()`. `field` is the side of the
-    receptive field of one pixel.
+    The grid of the image itself is `Grid()`. `receptive_field` is the side of the receptive field
+    of one pixel.
     """
 
     offset: Fraction = Fraction(0)
     stride: Fraction = Fraction(1)
-    field: Fraction = Fraction(1)
+    receptive_field: Fraction = Fraction(1)
 
     def after(self, window: Window) -> Grid:
-        """The grid of the map that a convolution or pooling with this window makes."""
+        """The grid of the output of a convolution or pooling layer with this window."""
         return Grid(
             offset=self.offset + self.stride * (Fraction(window.kernel - 1, 2) - window.pad),
             stride=self.stride * window.stride,
-            field=self.field + self.stride * (window.kernel - 1),
+            receptive_field=self.receptive_field + self.stride * (window.kernel - 1),
         )
 
     def upscored(self, kernel: int, factor: int) -> Grid:
-        """The grid after a transposed convolution of this kernel and stride, without padding."""
+        """The grid of the output of an unpadded transposed convolution with stride `factor`."""
         return Grid(
             offset=self.offset - self.stride * Fraction(kernel - 1, 2) / factor,
             stride=self.stride / factor,
-            field=self.field,
+            receptive_field=self.receptive_field,
         )
 
-    def steps_to(self, other: Grid) -> Fraction:
-        """How many pixels of this grid lie before the first pixel of `other`, of equal stride."""
+    def pixels_to(self, other: Grid) -> Fraction:
+        """Number of pixels of this grid before the first pixel of `other`, of equal stride."""
         return (other.offset - self.offset) / self.stride
 
 
 def window_of(layer: nn.Module) -> Window | None:
-    """The window of a convolution or a pooling layer; None for a layer that works pointwise.
+    """The window of a convolution or pooling layer; None for a pointwise layer.
 
-    A block of several layers says it itself, by its attribute `window`.
+    A block of several layers declares its window as an attribute `window`.
 
     Raises:
-        TypeError: The layer's geometry is not known here.
+        TypeError: The geometry of this type of layer is unknown.
     """
     if isinstance(own := getattr(layer, "window", None), Window):
         return own
@@ -77,11 +80,11 @@ def window_of(layer: nn.Module) -> Window | None:
         return Window(kernel, stride, pad, ceil=bool(getattr(layer, "ceil_mode", False)))
     if isinstance(layer, nn.ReLU | nn.Dropout | nn.LocalResponseNorm):
         return None
-    raise TypeError(f"The geometry of a {type(layer).__name__} layer is not known.")
+    raise TypeError(f"The geometry of {type(layer).__name__} layers is unknown.")
 
 
 def smallest_input(windows: list[Window]) -> int:
-    """The smallest side of an image for which every window of the chain fits at least once."""
+    """The smallest side of an image in which every window of a chain fits at least once."""
 
     def fits(size: int) -> bool:
         for window in windows:
@@ -94,26 +97,26 @@ def smallest_input(windows: list[Window]) -> int:
 
 
 def upscore_kernel(grid: Grid, factor: int, target: Grid) -> int:
-    """The side of the bilinear kernel, 2s or 2s - 1, that puts the upscored map on `target`'s grid.
+    """The side of the bilinear kernel that aligns the upscored map with the pixels of `target`.
 
-    On the grid means that the two begin a whole number of pixels apart: 64 for VGG-16's factor 32,
-    63 for AlexNet's.
+    For an upscore factor s it is 2s or 2s - 1, whichever makes the two maps start a whole number of
+    pixels apart: for factor 32, 64 with VGG-16 and 63 with AlexNet.
 
     Raises:
-        ValueError: Neither kernel does.
+        ValueError: Neither kernel aligns the maps.
     """
     for kernel in (2 * factor, 2 * factor - 1):
-        if grid.upscored(kernel, factor).steps_to(target).denominator == 1:
+        if grid.upscored(kernel, factor).pixels_to(target).denominator == 1:
             return kernel
     raise ValueError(
-        f"A map that begins at {grid.offset} with stride {grid.stride} must meet the one that "
-        f"begins at {target.offset} with stride {target.stride} on whole pixels after upscoring by "
-        f"{factor}; neither kernel {2 * factor} nor {2 * factor - 1} does that."
+        f"A map with offset {grid.offset} and stride {grid.stride}, upscored by {factor}, cannot "
+        f"be aligned with a map with offset {target.offset} and stride {target.stride}: neither "
+        f"kernel {2 * factor} nor {2 * factor - 1} gives a distance of whole pixels."
     )
 
 
 def _side(value: int | str | tuple[int, ...]) -> int:
-    """The one number of a square kernel, stride or padding."""
+    """The side of a square kernel, stride or padding."""
     if isinstance(value, int):
         return value
     if isinstance(value, tuple) and len(set(value)) == 1:

@@ -1,4 +1,7 @@
-"""The first module of every network: from what a file holds to what the backbone was trained on."""
+"""Input normalization, the first module of every network.
+
+Images stay uint8 RGB until here, and an exported network needs no other preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Normalization:
-    """Order of channels, mean and scale of a network's input; `log` takes the logarithm first."""
+    """Channel order, mean and scale of a network's input, in 0 to 255; `log` is applied first."""
 
     bgr: bool
     mean: tuple[float, ...]
@@ -30,7 +33,7 @@ NORMALIZATIONS = {
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),
 }
-"""By name: what the reference's data layers subtract, and torchvision's for ImageNet.
+"""The means that the reference's data layers subtract, and torchvision's ImageNet statistics.
 
 Source: shelhamer/fcn.berkeleyvision.org voc_layers.py, pascalcontext_layers.py,
 siftflow_layers.py, nyud_layers.py; torchvision's weights.
@@ -38,10 +41,11 @@ siftflow_layers.py, nyud_layers.py; torchvision's weights.
 
 
 class Normalize(nn.Module):
-    """(channel - mean) / scale, after the channels are put in order."""
+    """Reorders the channels, then computes (channel - mean) / scale."""
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
+        self.normalization = normalization
         self.bgr, self.log = normalization.bgr, normalization.log
         self.channels = len(normalization.mean)
         for name in ("mean", "scale"):
@@ -54,6 +58,6 @@ class Normalize(nn.Module):
             image = image.flip(1)
         x = image.to(mean.dtype)
         if self.log:
-            # Deviation: the reference's logarithm of a missing depth, 0, is -infinity.
+            # Deviation: 0 marks a missing depth; the reference takes its logarithm, -infinity.
             x = x.clamp(min=1).log()
         return (x - mean) / scale

@@ -19,11 +19,12 @@ from fcn_lightning.models.geometry import Grid
 from fcn_lightning.models.surgery import bilinear_kernel
 
 Upscore = Literal["fixed", "learned", "all"]
-"""Bilinear and fixed, as the reference; the intermediate ones learned, as CVPR 2015; or all."""
+"""Which upscore layers learn: none ("fixed", the reference), all but the last one ("learned",
+CVPR 2015), or "all". Every one starts as bilinear interpolation."""
 
 
 class FixedUpscore(nn.Module):
-    """Bilinear upsampling by a transposed convolution whose kernel is not learned."""
+    """Bilinear upsampling, as a transposed convolution with a fixed kernel."""
 
     def __init__(self, num_classes: int, kernel: int, factor: int) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class FixedUpscore(nn.Module):
 
 
 def learned_upscore(num_classes: int, kernel: int, factor: int) -> nn.ConvTranspose2d:
-    """A transposed convolution from every class to every class that starts as the bilinear one."""
+    """A dense transposed convolution (every class to every class), initialized as bilinear."""
     layer = nn.ConvTranspose2d(num_classes, num_classes, kernel, stride=factor, bias=False)
     with torch.no_grad():
         layer.weight.zero_()
@@ -48,10 +49,10 @@ def learned_upscore(num_classes: int, kernel: int, factor: int) -> nn.ConvTransp
 class SkipHead(nn.Module):
     """Scores the last endpoint and the skips, and fuses them from coarse to fine.
 
-    The stride of the prediction follows from the finest endpoint: no skips make 32s,
-    ("pool4", "pool3") make 8s. Layers are named as in the reference: `score_fr`, `upscore2`,
-    `score_pool4`, `upscore_pool4`, ..., `upscore8`. Scoring layers start at zero. A `suffix` stands
-    behind each name, as the reference has it where a network holds several heads.
+    The finest endpoint sets the stride of the prediction: without skips it is 32 (FCN-32s), with
+    ("pool4", "pool3") it is 8 (FCN-8s). Layers have the reference's names: `score_fr`, `upscore2`,
+    `score_pool4`, `upscore_pool4`, ..., `upscore8`, each followed by `suffix`, by which the
+    reference tells apart several heads. Scoring layers are initialized with zeros.
     """
 
     def __init__(
@@ -63,41 +64,24 @@ class SkipHead(nn.Module):
         upscore: Upscore = "fixed",
         suffix: str = "",
     ) -> None:
-        """Lays out the streams and computes how much of each is cropped where two meet.
+        """Adds the layers of each stream, and computes the kernels and crops that align them.
 
         Args:
-            endpoints: The backbone's, from fine to coarse; the last one is scored as `score_fr`.
-            num_classes: Classes to score, 1 or more.
+            endpoints: The backbone's endpoints, from fine to coarse; `score_fr` scores the last.
+            num_classes: Number of classes, 1 or more.
             skips: Names of endpoints, from coarse to fine.
-            scales: One factor for each skip, applied before it is scored (the paper's at-once
-                training); None for none.
-            upscore: Which upscore layers learn; one that does is dense, from every class to every
-                class.
-            suffix: Stands behind each layer's name.
+            scales: One factor for each skip, applied before it is scored; None for none. The
+                at-once training of FCN-8s uses (0.01, 0.0001).
+            upscore: Which upscore layers learn. A learned one is dense: it maps every class to
+                every class.
+            suffix: Appended to the name of each layer.
 
         Raises:
-            ValueError: One of the arguments does not fit; the text says which and what would.
+            ValueError: An argument is wrong; the message names it and what is allowed.
         """
         super().__init__()
-        *finer, last = endpoints
-        if num_classes < 1:
-            raise ValueError(f"A head must score at least one class; got {num_classes}.")
-        strides = [endpoints[last].grid.stride]
-        strides += [endpoints[name].grid.stride for name in skips if name in finer]
-        if len(strides) <= len(skips) or any(a <= b for a, b in zip(strides, strides[1:])):
-            allowed = [n for n in finer if endpoints[n].grid.stride < strides[0]]
-            raise ValueError(
-                f"`skips` must name endpoints of the backbone ({', '.join(reversed(allowed))}), "
-                f"coarse to fine; got {tuple(skips)}."
-            )
-        if scales is not None and len(scales) != len(skips):
-            raise ValueError(
-                f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
-            )
-        if upscore not in get_args(Upscore):
-            raise ValueError(
-                f"`upscore` must be one of {', '.join(get_args(Upscore))}; got {upscore!r}."
-            )
+        _check(endpoints, num_classes, skips, scales, upscore)
+        last = list(endpoints)[-1]
         self.last, self.skips = last, tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
@@ -118,8 +102,8 @@ class SkipHead(nn.Module):
         self._add_upscore(name, grid, Grid(), factor, learned=upscore == "all")
         if self._crops[-1][1]:
             raise ValueError(
-                "The upscored map must begin before the image's first pixel; it begins "
-                f"{self._crops[-1][1]} pixels after it. Pad the backbone more."
+                f"The upscored map starts {self._crops[-1][1]} pixels inside the image and does "
+                "not cover it. Increase the padding of the backbone."
             )
 
     def _add_score(self, endpoint: str, channels: int) -> None:
@@ -131,29 +115,32 @@ class SkipHead(nn.Module):
     def _add_upscore(
         self, name: str, grid: Grid, target: Grid, factor: int, *, learned: bool
     ) -> Grid:
-        """Adds the layer that brings `grid` to `target`'s stride; returns the fused map's grid."""
+        """Adds the upscore layer from `grid` to the stride of `target`; returns the fused grid."""
         kernel = geometry.upscore_kernel(grid, factor, target)
         make = learned_upscore if learned else FixedUpscore
         self.add_module(name + self.suffix, make(self.num_classes, kernel, factor))
         upscored = grid.upscored(kernel, factor)
-        steps = int(upscored.steps_to(target))
+        distance = int(upscored.pixels_to(target))
         self._names.append(name)
-        self._crops.append((max(steps, 0), max(-steps, 0)))
-        return upscored if steps <= 0 else target
+        self._crops.append((max(distance, 0), max(-distance, 0)))
+        return upscored if distance <= 0 else target
 
     @property
     def crops(self) -> dict[str, tuple[int, int]]:
-        """For each upscore layer, how many rows are cropped from it and from what it meets."""
+        """For each upscore layer, the crops of its output and of the map that it is added to.
+
+        A crop is the number of rows at the top and of columns on the left that are cut off.
+        """
         return dict(zip(self._names, self._crops, strict=True))
 
     def forward(
         self, maps: Mapping[str, Float[Tensor, "n _ _ _"]], size: tuple[int, int]
     ) -> Float[Tensor, "n classes h w"]:
-        """The scores of an image of `size` (h, w) from its endpoints."""
+        """The scores of images of `size` (h, w) from their endpoints."""
         return self.upscored(self.fused(maps), size)
 
     def fused(self, maps: Mapping[str, Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n classes _ _"]:
-        """The sum of all streams, on the grid of the finest one."""
+        """The sum of the scores of all streams, at the stride of the finest one."""
         score = self._score("fr", maps[self.last])
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
@@ -163,23 +150,51 @@ class SkipHead(nn.Module):
     def upscored(
         self, score: Float[Tensor, "n classes _ _"], size: tuple[int, int]
     ) -> Float[Tensor, "n classes h w"]:
-        """What `fused` gave, brought to the image of `size` (h, w)."""
-        score, (begin, _) = self._upscore(self._names[-1], score), self._crops[-1]
-        return score[:, :, begin : begin + size[0], begin : begin + size[1]]
+        """The output of `fused`, upscored and cropped to images of `size` (h, w)."""
+        score, (start, _) = self._upscore(self._names[-1], score), self._crops[-1]
+        return score[:, :, start : start + size[0], start : start + size[1]]
 
     def _score(self, endpoint: str, feature: Tensor) -> Tensor:
-        """Scores of a map, in float32 also where the network runs in half precision."""
+        """Scores an endpoint; the result is float32 even if the network runs in half precision."""
         score = self.get_submodule(f"score_{endpoint}{self.suffix}")(feature)
         return score.to(torch.promote_types(score.dtype, torch.float32))
 
     def _upscore(self, name: str, score: Tensor) -> Tensor:
-        """Upscored in float32 also where the network runs in half precision: scores are sums."""
+        """Upscores in float32 even if the network runs in half precision: scores are sums."""
         with torch.autocast(score.device.type, enabled=False):
             return self.get_submodule(name + self.suffix)(score)
 
 
 def _fuse(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> Tensor:
-    """The sum of two maps where both are, cropped to begin at the same point."""
+    """Crops two maps to the same start, and adds them where they overlap."""
     a, b = a[:, :, crop_a:, crop_a:], b[:, :, crop_b:, crop_b:]
     h, w = min(a.shape[2], b.shape[2]), min(a.shape[3], b.shape[3])
     return a[:, :, :h, :w] + b[:, :, :h, :w]
+
+
+def _check(
+    endpoints: Mapping[str, Endpoint],
+    num_classes: int,
+    skips: Sequence[str],
+    scales: Sequence[float] | None,
+    upscore: str,
+) -> None:
+    *finer, last = endpoints
+    if num_classes < 1:
+        raise ValueError(f"A head must score at least one class; got {num_classes}.")
+    strides = [endpoints[last].grid.stride]
+    strides += [endpoints[name].grid.stride for name in skips if name in finer]
+    if len(strides) <= len(skips) or any(a <= b for a, b in zip(strides, strides[1:])):
+        allowed = [n for n in finer if endpoints[n].grid.stride < strides[0]]
+        raise ValueError(
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            f"({', '.join(reversed(allowed))}); got {tuple(skips)}."
+        )
+    if scales is not None and len(scales) != len(skips):
+        raise ValueError(
+            f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
+        )
+    if upscore not in get_args(Upscore):
+        raise ValueError(
+            f"`upscore` must be one of {', '.join(get_args(Upscore))}; got {upscore!r}."
+        )

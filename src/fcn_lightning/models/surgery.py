@@ -1,4 +1,4 @@
-"""Net surgery: bilinear kernels, fully connected layers into convolutions, transplants."""
+"""Net surgery: bilinear kernels, convolutions from fully connected layers, weight transplants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def bilinear_kernel(size: int) -> Float[Tensor, "size size"]:
-    """The kernel of bilinear interpolation, not normalized: it sums to the squared stride.
+    """The kernel of bilinear interpolation; it sums to the squared stride.
 
     Source: shelhamer/fcn.berkeleyvision.org surgery.py, `upsample_filt`.
     """
@@ -24,12 +24,12 @@ def bilinear_kernel(size: int) -> Float[Tensor, "size size"]:
 def convolutionalize(
     weight: Float[Tensor, "out flat"], channels: int, kernel: int
 ) -> Float[Tensor, "out channels kernel kernel"]:
-    """A fully connected layer's weight as the convolution that computes the same.
+    """Reshapes the weight of a fully connected layer into that of the equivalent convolution.
 
     Source: Long et al. 2015, 3.1, Figure 2.
 
     Raises:
-        ValueError: The inputs are not `channels` maps of `kernel` x `kernel`.
+        ValueError: The number of inputs is not `channels * kernel * kernel`.
     """
     out, flat = weight.shape
     if flat != channels * kernel * kernel:
@@ -42,7 +42,14 @@ def convolutionalize(
 
 @dataclass
 class Transplant:
-    """What a transplant did, by names of parameters."""
+    """The result of a transplant, as names of parameters.
+
+    Attributes:
+        copied: Copied as they are.
+        reshaped: Copied from a fully connected layer into a convolution.
+        missing: Parameters of the network that the weights do not have; left as initialized.
+        left_out: Weights that the network does not have.
+    """
 
     copied: list[str] = field(default_factory=list)
     reshaped: list[str] = field(default_factory=list)
@@ -54,24 +61,24 @@ class Transplant:
         parts += (
             [f"{len(self.reshaped)} reshaped ({_layers(self.reshaped)})"] if self.reshaped else []
         )
-        parts += [f"left at their start: {_layers(self.missing)}"] if self.missing else []
+        parts += [f"left as initialized: {_layers(self.missing)}"] if self.missing else []
         parts += [f"not used: {_layers(self.left_out)}"] if self.left_out else []
         return ", ".join(parts)
 
 
 def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
-    """Copies the parameters of `source` into those of `target` that have their names.
+    """Copies weights into the parameters of `target` with the same layer names.
 
-    A layer is found by its own name, wherever it stands (`backbone.fc6.weight` and `fc6.weight`
-    are the same). A fully connected layer's matrix becomes the convolution of the same name, and
-    `conv1_1` becomes the `conv1_1_bgrd` of a network that sees depth too: the filter for depth is
-    the mean of those for the three colours.
+    Only the last two parts of a name count: `backbone.fc6.weight` and `fc6.weight` are the same.
+    The matrix of a fully connected layer is reshaped into the convolution of that name. `conv1_1`
+    is extended to the `conv1_1_bgrd` of a network with depth as fourth channel: its depth filter is
+    the mean of the three color filters.
 
     Source: shelhamer/fcn.berkeleyvision.org surgery.py, `transplant`; nyud-fcn32s-color-d/solve.py.
 
     Raises:
-        ValueError: A parameter of the same name has another size, or is not finite, or no name
-            is shared at all. Then nothing has been copied.
+        ValueError: A parameter of the same name has another shape or is not finite, or no names
+            match. Nothing is copied then.
     """
     values = {_short(name): value for name, value in source.items()}
     if any(_short(name) == "conv1_1_bgrd.weight" for name, _ in target.named_parameters()):
@@ -99,8 +106,8 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
         copies.append((parameter, value))
     if not copies:
         raise ValueError(
-            f"The weights must share layers with the network ({_layers(report.missing)}); they "
-            f"hold {_layers(list(values)) or 'nothing'}."
+            "The weights have no layer in common with the network. The network has "
+            f"{_layers(report.missing)}; the weights have {_layers(list(values)) or 'no layers'}."
         )
     report.left_out = list(values)
     with torch.no_grad():
@@ -110,7 +117,7 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
 
 
 def with_suffix(source: Mapping[str, Tensor], suffix: str) -> dict[str, Tensor]:
-    """Weights under their layers' own names with a suffix: `backbone.fc6.bias` -> `fc6hha.bias`."""
+    """Renames weights to layer name plus suffix: `backbone.fc6.bias` -> `fc6hha.bias`."""
     split = {name: _short(name).rpartition(".") for name in source}
     return {f"{layer}{suffix}.{kind}": source[name] for name, (layer, _, kind) in split.items()}
 

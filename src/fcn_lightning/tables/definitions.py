@@ -27,7 +27,7 @@ class Scores(Strict):
 
 
 class Source(Strict):
-    """Where a table is printed; `split` is what the paper's numbers were measured on."""
+    """The printed table; `split` is the split that the paper's numbers were measured on."""
 
     paper: str
     table: str
@@ -39,7 +39,7 @@ class Source(Strict):
 
 
 class Stage(Strict):
-    """A run before the rows, in the folder <experiment>/<id>/seed<N>."""
+    """A run that rows start from and that is no row: a classifier."""
 
     experiment: str
     id: str
@@ -47,28 +47,31 @@ class Stage(Strict):
 
 
 class Data(Strict):
-    """What a table can be run on: the rows' experiment, and the stages before them."""
+    """A data set that a table can be run on.
+
+    Attributes:
+        experiment: The experiment of the rows.
+        before: The stages before the rows, once for each seed.
+        free: Keys in which runs of a row may differ from the composed configuration. Runs that
+            differ in one are never averaged, and the footer prints its value.
+    """
 
     experiment: str
-    before: list[Stage]
+    before: list[Stage] = []
+    free: list[str] = []
 
 
 class Row(Strict):
-    """A line of the table.
-
-    `needs` is the row of the same seed from which it starts; None where it starts from the stages
-    before the rows.
-    """
+    """A line of the table."""
 
     id: str
     title: str
     overrides: list[str]
-    needs: str | None = None
     paper: Scores
 
 
 class Table(Strict):
-    """A table of a paper. Its first data is the default where no other has more rows done."""
+    """A table of a paper. Its first data set is shown unless another one has more rows."""
 
     id: str
     title: str
@@ -77,55 +80,52 @@ class Table(Strict):
     rows: Annotated[list[Row], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _rows_follow_what_they_need(self) -> Table:
-        before: set[str | None] = {None}
-        for row in self.rows:
-            if row.needs not in before or row.id in before:
-                raise ValueError(
-                    f"rows must have ids of their own and need rows above them; {row.id} does not"
-                )
-            before.add(row.id)
+    def _ids_differ(self) -> Table:
+        ids = [row.id for row in self.rows]
+        if twice := [each for each in ids if ids.count(each) > 1]:
+            raise ValueError(f"two rows have the id {twice[0]}")
         return self
 
     def on(self, data: str) -> Data:
-        """The data of this name.
+        """Return the data set of this name.
 
         Raises:
             ValueError: The table cannot be run on it.
         """
         if data not in self.data:
-            raise ValueError(f"Data of {self.id} must be {' or '.join(self.data)}; got '{data}'.")
+            known = " or ".join(f"`--data {name}`" for name in self.data)
+            raise ValueError(f"{self.id} has no data set '{data}'. Use {known}.")
         return self.data[data]
 
 
 def experiments_dir() -> Path:
-    """The folder of tables: the checkout's, or the one that travels in the wheel."""
+    """Return the folder of tables: the checkout's, or the one packed into the wheel."""
     checkout = Path(__file__).parents[3] / "experiments"
     return checkout if checkout.is_dir() else Path(__file__).parents[1] / "experiments"
 
 
 def table_ids() -> list[str]:
-    """The tables that there are."""
+    """Return the ids of all tables."""
     return sorted(path.stem for path in experiments_dir().glob("*.yaml"))
 
 
 def read_table(table_id: str) -> Table:
-    """The table of experiments/<table_id>.yaml.
+    """Read the table of experiments/<table_id>.yaml.
 
     Raises:
-        ValueError: There is none of this name, or its file does not hold a table.
+        ValueError: There is no such file, or it does not describe a table.
     """
     if table_id not in table_ids():
-        raise ValueError(f"A table must be one of {', '.join(table_ids())}; got '{table_id}'.")
+        raise ValueError(f"Unknown table '{table_id}'. Choose from {', '.join(table_ids())}.")
     path = experiments_dir() / f"{table_id}.yaml"
     try:
         return Table.model_validate({"id": table_id, **yaml.safe_load(path.read_text())})
     except ValidationError as error:
-        raise ValueError(f"{path} must be a table; {first_error(error)}") from error
+        raise ValueError(f"{path} is not a table; {_first_error(error)}") from error
 
 
-def first_error(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place: "`rows.0.paper.fw_iu`: Field required."."""
+def _first_error(error: ValidationError) -> str:
+    """Return the first error with its place: "`rows.0.paper.fw_iu`: Field required."."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     return f"`{where}`: {first['msg']}." if where else f"{first['msg']}."

@@ -1,83 +1,160 @@
-"""Which runs a table needs, in the order of the stages, and what is left to do for each."""
+"""The runs of a table: those that count already, and those that are left to train."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.record import RecordError, is_complete, read_record
+from fcn_lightning.runs.run import Run, read_run
+from fcn_lightning.tables.criterion import Criterion, criteria, shortened
 from fcn_lightning.tables.definitions import Stage, Table
+from fcn_lightning.tables.records import Finished, Records
 
 
 @dataclass(frozen=True)
-class Step:
-    """One run: its folder, the overrides that make it, and the folders of runs that it needs."""
+class Wanted:
+    """Which runs of a table are wanted, and where.
 
-    folder: Path
-    overrides: tuple[str, ...]
-    needs: tuple[Path, ...]
-    complete: bool
+    Attributes:
+        overrides: Added to every run.
+        force: Train the runs that count, too.
+        config_dir: A folder of configs that is searched first.
+    """
+
+    table: Table
+    data: str
+    seeds: Sequence[int]
+    runs: Path = Path("runs")
+    overrides: Sequence[str] = ()
+    force: bool = False
+    config_dir: Path | None = None
 
     @property
-    def name(self) -> str:
-        """<experiment>/<row>/seed<N>."""
-        return "/".join(self.folder.parts[-3:])
+    def replaces(self) -> bool:
+        """Whether folders that exist are replaced."""
+        return self.force or "overwrite=true" in self.overrides
 
 
-def plan(
-    table: Table,
-    data: str,
-    seeds: Sequence[int],
-    runs: Path,
-    *,
-    force: bool = False,
-    extra: Sequence[str] = (),
-) -> list[Step]:
-    """All runs of a table, seed by seed, each after those that it needs.
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """One run of a table.
 
-    A run is complete where its scores.json is there, and goes on where only its folder is; with
-    `force`, every run is made again. `extra` overrides go to each of them.
+    Attributes:
+        overrides: As typed after `fcn-train`.
+        config: As composed, with Hydra's node.
+        counting: The finished runs that count for it.
+    """
+
+    criterion: Criterion
+    is_row: bool
+    overrides: tuple[str, ...]
+    config: Any
+    run: Run
+    counting: list[Finished]
+
+    @property
+    def counts_in_place(self) -> bool:
+        """Whether its own folder has a run that counts, from which others can start."""
+        return any(each.folder == self.run.folder for each in self.counting)
+
+
+def plan(wanted: Wanted, records: Records) -> list[Planned]:
+    """Compose the runs of a table, seed by seed, stages before rows.
 
     Raises:
-        ValueError: The table cannot be run on the data.
+        ValueError: An override does not fit or changes a row, or the table has no such data.
     """
-    at = table.on(data)
-    rows = [Stage(experiment=at.experiment, id=r.id, overrides=r.overrides) for r in table.rows]
-    common = (f"paths.runs={runs}", *_group(f"{table.id}-{data}", extra), *extra)
+    at, found = wanted.table.on(wanted.data), _criteria(wanted)
+    stages = [
+        Stage(experiment=at.experiment, id=r.id, overrides=r.overrides) for r in wanted.table.rows
+    ]
+    planned: list[Planned] = []
+    for seed in wanted.seeds:
+        for criterion, stage in zip(found, (*at.before, *stages)):
+            overrides = tuple(_overrides(wanted, stage, seed))
+            config = compose(overrides, wanted.config_dir)
+            run = read_run(config, config.hydra, [each.run.folder for each in planned])
+            _refuse_changes(wanted, criterion, stage, seed, run)
+            counting = [
+                each
+                for each in records.of(stage.experiment)
+                if each.record.seed == seed and _counts(criterion, each, run)
+            ]
+            planned.append(Planned(criterion, stage in stages, overrides, config, run, counting))
+    return planned
 
-    def steps(seed: int) -> Iterator[Step]:
-        before = tuple(runs / stage.experiment / stage.id / f"seed{seed}" for stage in at.before)
-        for stage in at.before:
-            yield _step(stage, seed, runs, common, needs=(), force=force)
-        for row, stage in zip(table.rows, rows):
-            start = (runs / at.experiment / row.needs / f"seed{seed}",) if row.needs else before
-            yield _step(stage, seed, runs, common, needs=start, force=force)
 
-    return [step for seed in seeds for step in steps(seed)]
+def to_do(wanted: Wanted, planned: Sequence[Planned]) -> list[Planned]:
+    """Return the rows for which no run counts, and what they start from where that is missing.
+
+    Raises:
+        ValueError: A folder holds a finished run that does not count.
+    """
+    if wanted.force:
+        return list(planned)
+    by_folder = {each.run.folder: each for each in planned}
+    missing = [each for each in planned if each.is_row and not each.counting]
+    for each in missing:  # which grows meanwhile
+        starts = [by_folder[path] for path in each.run.start.values() if path in by_folder]
+        missing += [s for s in starts if s not in missing and not s.counts_in_place]
+    for each in () if wanted.replaces else missing:
+        _refuse_finished(wanted, each)
+    return [each for each in planned if each in missing]
 
 
-def _step(
-    stage: Stage,
-    seed: int,
-    runs: Path,
-    common: Sequence[str],
-    *,
-    needs: tuple[Path, ...],
-    force: bool,
-) -> Step:
-    folder = runs / stage.experiment / stage.id / f"seed{seed}"
-    there = ("overwrite=true" if force else "resume=true",) if force or folder.is_dir() else ()
-    overrides = (
-        f"experiment={stage.experiment}",
-        *stage.overrides,
-        f"seed={seed}",
-        *common,
-        *there,
+def _criteria(wanted: Wanted) -> list[Criterion]:
+    found = criteria(wanted.table, wanted.data, wanted.config_dir)
+    return [*found.before, *found.rows]
+
+
+def _overrides(wanted: Wanted, stage: Stage, seed: int) -> Iterator[str]:
+    yield f"experiment={stage.experiment}"
+    yield from (*stage.overrides, f"seed={seed}", f"paths.runs={wanted.runs}", *wanted.overrides)
+    if wanted.force:
+        yield "overwrite=true"
+    elif not wanted.replaces:
+        yield "resume=auto"
+
+
+def _counts(criterion: Criterion, finished: Finished, run: Run) -> bool:
+    """Tell whether a finished run counts and has the free values of a composed one."""
+    record = finished.record
+    free = criterion.free_values(run.plain_config)
+    return (
+        record.head == criterion.expected.head
+        and criterion.free_values(record.config) == free
+        and criterion.why_not(record) is None
     )
-    complete = not force and (folder / "scores.json").is_file()
-    return Step(folder, overrides, needs, complete)
 
 
-def _group(name: str, extra: Sequence[str]) -> list[str]:
-    """W&B's group of the runs; other loggers have none."""
-    return [] if any(each.startswith("logger=") for each in extra) else [f"logger.group={name}"]
+def _refuse_changes(
+    wanted: Wanted, criterion: Criterion, stage: Stage, seed: int, run: Run
+) -> None:
+    """Refuse overrides with which a run would be another one than the table's."""
+    ours = {"seed": seed, "name": stage.experiment, "paths.runs": str(wanted.runs), "debug": None}
+    its = (run.settings.seed, run.experiment, str(run.config.paths.runs), run.debug)
+    found = {key: (its, own) for (key, own), its in zip(ours.items(), its) if its != own}
+    if changed := criterion.differences(run.plain_config) | found:
+        raise ValueError(
+            f"`{' '.join(wanted.overrides)}` changes the runs of {wanted.table.id}: "
+            f"{shortened(changed)}. Train a variant with fcn-train."
+        )
+
+
+def _refuse_finished(wanted: Wanted, planned: Planned) -> None:
+    """Refuse to resume a finished run that does not count."""
+    folder = planned.run.folder
+    if not is_complete(folder):
+        return
+    try:
+        why = planned.criterion.why_not(read_record(folder))
+    except RecordError as error:
+        why = error.why
+    raise ValueError(
+        f"{folder} holds a finished run that does not count for {wanted.table.id}: {why}. Replace "
+        "it with --force, or move it out of the way."
+    )

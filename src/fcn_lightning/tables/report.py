@@ -1,29 +1,31 @@
-"""A table's rows for the terminal, as Markdown, and as a picture of predictions."""
+"""A table for the terminal and as Markdown, with the footer that says how it was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import rich.table
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy import ndarray
-from PIL import Image
 from rich import box
+from rich.text import Text
 
 from fcn_lightning.tables.definitions import Scores, Table
-from fcn_lightning.tables.results import Result, complete_seeds, in_words
+from fcn_lightning.tables.results import Ours, Result, describe
 
 HEADER = ("", "", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", "measured on")
 NOTE = "In percent; ours are means over the seeds ± the sample standard deviation. Paper: "
+MOST_LINES = 10
+"""The runs that are named below a table."""
 
 
 def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
-    """Two lines for each row: ours, and the paper's below."""
+    """Return two lines for each row, ours and the paper's, with the footer as the caption."""
+    caption = Text("\n".join(footer(table, results)))
     shown = rich.table.Table(
-        title=table.title, caption=f"{NOTE}{table.source}.", box=box.SIMPLE, caption_justify="left"
+        title=table.title, caption=caption, box=box.SIMPLE, caption_justify="left"
     )
     for name in HEADER:
         shown.add_column(name, no_wrap=name != HEADER[-1])
@@ -35,52 +37,73 @@ def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
 
 
 def markdown(table: Table, data: str, results: Sequence[Result], picture: str | None) -> str:
-    """The same as Markdown, with the picture of that name below where there is one."""
+    """Return the same as Markdown, with a picture of that name below unless it is None."""
     rows = [HEADER, ("---",) * len(HEADER)]
     rows += [line for result in results for line in lines(result, table)]
     text = f"# {table.title}\n\n"
     text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    text += f"\n{NOTE}{table.source}.\n\nMade by `fcn table run {table.id} --data {data}`.\n"
+    text += "".join(f"\n{line}\n" for line in footer(table, results))
+    text += f"\nMade by `fcn table run {table.id} --data {data}`.\n"
     return text + (f"\n![Predictions]({picture})\n" if picture else "")
 
 
 def lines(result: Result, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The cells of a row: ours, and the paper's."""
+    """Return the cells of a row: ours, and the paper's."""
     ours = result.ours
     paper = ("", "paper", *_percent(result.paper, None), table.source.split)
     if ours is None:
         return (result.title, "ours", "not run", "", "", "", ""), paper
-    seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {', '.join(map(str, ours.seeds))}"
-    where = f"{in_words(ours.data, ours.split, ours.num_images)}, {seeds}"
+    seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
+    where = f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"
     return (result.title, "ours", *_percent(ours, ours.std), where), paper
 
 
-def write_picture(table: Table, data: str, runs: Path, path: Path, *, num_images: int = 4) -> bool:
-    """Draws images, their labels and each row's prediction, from the lowest seed that it has.
+def footer(table: Table, results: Sequence[Result]) -> list[str]:
+    """Say what the numbers are and how ours were measured."""
+    note = f"{NOTE}{table.source}."
+    measured = {result.title: result.ours for result in results if result.ours}
+    if not measured:
+        return [note]
+    free = {key: None for ours in measured.values() for key in ours.free}
+    facts = [
+        _fact(measured, lambda o: f"{o.data}, {o.split}, {o.num_images} images"),
+        _fact(measured, lambda o: f"precision {o.precision}"),
+        _fact(measured, lambda o: f"processes: {_list(o.num_processes)}"),
+        _fact(measured, lambda o: f"{o.steps} steps"),
+        _fact(measured, lambda o: f"commit {_list([_short(each) for each in o.commits])}"),
+        *(_fact(measured, partial(_free_value, key)) for key in free),
+    ]
+    return [note, f"Ours: {'; '.join(facts)}."]
 
-    Only images of which every row that was run has a prediction; False, and no file, where there
-    is none.
-    """
-    experiment = runs / table.on(data).experiment
-    seeds = {row.title: complete_seeds(experiment / row.id) for row in table.rows}
-    folders = {title: runs[0] / "pictures" for title, runs in seeds.items() if runs}
-    names = _names_in_all(list(folders.values()))[:num_images]
-    if not names:
-        return False
-    first = next(iter(folders.values()))
-    columns = [("image", first, "image"), ("label", first, "label")]
-    columns += [(title, folder, "prediction") for title, folder in folders.items()]
-    figure = Figure(figsize=(1.8 * len(columns), 1.5 * len(names)), dpi=150, layout="constrained")
-    axes = figure.subplots(len(names), len(columns), squeeze=False)
-    for row, name in zip(axes, names):
-        for ax, (_, folder, kind) in zip(row, columns):
-            ax.imshow(_colors(folder / f"{name}.{kind}.png"), interpolation="nearest")
-            ax.set_axis_off()
-    for ax, (title, _, _) in zip(axes[0], columns):
-        ax.set_title(title)
-    FigureCanvasAgg(figure)  # whatever backend is configured
-    figure.savefig(path)
-    return True
+
+def left_out_lines(left_out: Mapping[Path, str]) -> list[str]:
+    """Name the runs that do not count, and the causes."""
+    named = [f"not counted: {folder}: {why}" for folder, why in left_out.items()]
+    more = len(named) - MOST_LINES
+    return named if more <= 0 else [*named[:MOST_LINES], f"and {more} more"]
+
+
+def _fact(measured: Mapping[str, Ours], words: Callable[[Ours], str]) -> str:
+    """State a fact once where it holds for all rows, or else with the rows that it holds for."""
+    titles: dict[str, list[str]] = defaultdict(list)
+    for title, ours in measured.items():
+        titles[words(ours)].append(title)
+    if len(titles) == 1:
+        return next(iter(titles))
+    return ", ".join(f"{fact} ({_list(rows)})" for fact, rows in titles.items())
+
+
+def _free_value(key: str, ours: Ours) -> str:
+    return f"{key}={ours.free.get(key)}"
+
+
+def _short(commit: str) -> str:
+    """Shorten a commit to ten digits; `+` after it marks files that differ from it."""
+    return commit[:10] + ("+" if commit.endswith("+") else "")
+
+
+def _list(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _percent(scores: Scores, std: Scores | None) -> list[str]:
@@ -89,14 +112,3 @@ def _percent(scores: Scores, std: Scores | None) -> list[str]:
         return values
     spread = [f"{100 * getattr(std, name):.1f}" for name in Scores.model_fields]
     return [f"{value} ± {each}" for value, each in zip(values, spread)]
-
-
-def _names_in_all(folders: Sequence[Path]) -> list[str]:
-    ending = ".prediction.png"
-    names = [{path.name.removesuffix(ending) for path in f.glob(f"*{ending}")} for f in folders]
-    return sorted(set.intersection(*names)) if names else []
-
-
-def _colors(path: Path) -> ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))

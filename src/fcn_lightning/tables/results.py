@@ -1,21 +1,32 @@
-"""From the scores.json of runs to the rows of a table."""
+"""From the records of runs to the rows of a table."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from fcn_lightning.runs.identity import differences
+from fcn_lightning.tables.criterion import Criterion, criteria, shortened
+from fcn_lightning.tables.definitions import Row, Scores, Strict, Table
+from fcn_lightning.tables.records import Finished, Records
 
-from fcn_lightning.tables.definitions import Row, Scores, Strict, Table, first_error
+FOUR = tuple(Scores.model_fields)
 
 
 class Ours(Scores):
-    """What was measured: means over the seeds, and on which images.
+    """The measured scores: means over the seeds, and what they were measured with.
 
-    `std` is the sample standard deviation over the seeds; None where there is one seed.
+    Attributes:
+        std: The sample standard deviation over the seeds; None for one seed.
+        num_processes: The distinct numbers of processes.
+        commits: The distinct commits; `unknown` outside a checkout.
+        free: The values of the free keys, which are the same in all runs of the row.
+        runs: The folders of the runs, in the order of the seeds.
     """
 
     data: str
@@ -23,10 +34,16 @@ class Ours(Scores):
     num_images: int
     seeds: list[int]
     std: Scores | None
+    steps: int
+    precision: str
+    num_processes: list[int]
+    commits: list[str]
+    free: dict[str, Any]
+    runs: list[str]
 
 
 class Result(Strict):
-    """A row of a table: ours, None where it was not run, and the paper's."""
+    """A row of a table: ours, None where no run counts, and the paper's."""
 
     id: str
     title: str
@@ -34,111 +51,138 @@ class Result(Strict):
     paper: Scores
 
 
-class _Measured(Scores):
-    model_config = ConfigDict(extra="ignore")
+@dataclass(frozen=True)
+class Results:
+    """The rows of a table on one data set.
 
+    Attributes:
+        left_out: The runs of the same experiment and heads that do not count, each with the cause.
+    """
 
-class Record(BaseModel):
-    """What a table reads of a scores.json."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    format: Literal[1]
-    seed: int
     data: str
-    split: str
-    num_images: int
-    scores: _Measured
+    rows: list[Result]
+    left_out: dict[Path, str]
 
     @property
-    def images(self) -> tuple[str, str, int]:
-        """What the run was scored on."""
-        return self.data, self.split, self.num_images
+    def num_run(self) -> int:
+        """The number of rows for which at least one run counts."""
+        return sum(row.ours is not None for row in self.rows)
 
 
-def collect(table: Table, data: str, runs: Path) -> list[Result]:
-    """The rows of a table on one data, from the runs under `runs`.
-
-    Raises:
-        ValueError: The table has no such data, a scores.json is broken, or the seeds of a row
-            were scored on different images.
-    """
-    experiment = runs / table.on(data).experiment
-    return [
-        Result(
-            id=row.id, title=row.title, ours=measured(experiment / row.id, data), paper=row.paper
-        )
-        for row in table.rows
-    ]
-
-
-def measured(folder: Path, data: str) -> Ours | None:
-    """The scores of a row from its folder of seeds; None where no seed is complete.
+def collect(table: Table, data: str, records: Records, config_dir: Path | None = None) -> Results:
+    """Return the rows of a table on one data set.
 
     Raises:
-        ValueError: A scores.json is broken, or speaks of other images than it must.
+        ValueError: The table cannot be run on the data, or the seeds of a row were scored on
+            different images.
     """
-    paths = [run / "scores.json" for run in complete_seeds(folder)]
-    if not paths:
-        return None
-    records = [read_record(path) for path in paths]
-    for path, record in zip(paths, records):
-        if record.data != data:
-            raise ValueError(f"{path} must be scored on {data}; it is on {record.data}.")
-        if record.images != records[0].images:
+    experiment = table.on(data).experiment
+    finished, left_out = records.of(experiment), records.unreadable_of(experiment)
+    if not finished:
+        return Results(data, [_result(row, None) for row in table.rows], left_out)
+    rows, wanted = [], criteria(table, data, config_dir).rows
+    for row, criterion in zip(table.rows, wanted):
+        runs, others = choose(criterion, finished)
+        rows.append(_result(row, over_seeds(row.title, criterion, runs) if runs else None))
+        left_out |= others
+    counted = {Path(run) for row in rows if row.ours for run in row.ours.runs}
+    for run in finished:
+        if run.folder not in counted | {*left_out} and (why := _why_in_no_row(run, wanted)):
+            left_out[run.folder] = why
+    return Results(data, rows, dict(sorted(left_out.items())))
+
+
+def collect_default(table: Table, records: Records, config_dir: Path | None = None) -> Results:
+    """Return the rows on the data with most rows done; on a tie, on the first in the table."""
+    found = [collect(table, data, records, config_dir) for data in table.data]
+    return max(found, key=lambda results: results.num_run)
+
+
+def choose(
+    criterion: Criterion, finished: Sequence[Finished]
+) -> tuple[list[Finished], dict[Path, str]]:
+    """Choose the runs of a row, one for each seed, all with the same values of the free keys.
+
+    The values with most seeds are taken, or the latest ones on a tie; of two runs of one seed, the
+    later one.
+
+    Returns:
+        The runs by seed, and the runs that would count but for that, each with the cause.
+    """
+    groups: dict[str, list[Finished]] = defaultdict(list)
+    for run in finished:
+        same_head = run.record.head == criterion.expected.head
+        if same_head and criterion.why_not(run.record) is None:
+            groups[json.dumps(criterion.free_values(run.record.config))].append(run)
+    if not groups:
+        return [], {}
+    chosen = max(groups.values(), key=lambda runs: (len(_by_seed(runs)), _last_written(runs)))
+    by_seed = _by_seed(chosen)
+    ours = criterion.free_values(chosen[0].record.config)
+    left_out = {}
+    for run in (run for runs in groups.values() for run in runs):
+        if found := differences(criterion.free_values(run.record.config), ours):
+            left_out[run.folder] = f"{shortened(found)} as in the row"
+        elif (same := by_seed[run.record.seed]) is not run:
+            left_out[run.folder] = f"seed {run.record.seed} is counted from {same.folder}"
+    return [by_seed[seed] for seed in sorted(by_seed)], left_out
+
+
+def over_seeds(title: str, criterion: Criterion, runs: Sequence[Finished]) -> Ours:
+    """Average the scores of a row's runs.
+
+    Raises:
+        ValueError: They were scored on different images.
+    """
+    records = [run.record for run in runs]
+    images = [(each.data, each.split, each.num_images) for each in records]
+    for run, its in zip(runs, images):
+        if its != images[0]:
             raise ValueError(
-                f"The seeds of a row must be scored on the same images; {paths[0]} is on "
-                f"{in_words(*records[0].images)}, {path} on {in_words(*record.images)}."
+                f"The seeds of {title} were scored on different images: {runs[0].folder} on "
+                f"{describe(*images[0])}, {run.folder} on {describe(*its)}. Move one of them out "
+                "of the folder of runs."
             )
-    return _over_seeds(records)
-
-
-def complete_seeds(folder: Path) -> list[Path]:
-    """The seeds' folders that have a scores.json, lowest seed first."""
-    seeds = (path.parent for path in folder.glob("seed*/scores.json"))
-    return sorted(seeds, key=lambda run: (len(run.name), run.name))
-
-
-def done(table: Table, data: str, runs: Path) -> list[Row]:
-    """The rows of which at least one seed is complete."""
-    experiment = runs / table.on(data).experiment
-    return [row for row in table.rows if complete_seeds(experiment / row.id)]
-
-
-def default_data(table: Table, runs: Path) -> str:
-    """The data with most rows done; on a tie, the one that the table names first."""
-    return max(table.data, key=lambda data: len(done(table, data, runs)))
-
-
-def read_record(path: Path) -> Record:
-    """A run's scores.json.
-
-    Raises:
-        ValueError: It is not JSON, of another format, or lacks something.
-    """
-    try:
-        return Record.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(
-            f"{path} must be scores of format 1, as fcn-train writes them; {first_error(error)}"
-        ) from error
-
-
-def in_words(data: str, split: str, num_images: int) -> str:
-    """On what scores were measured: "shapes, voc/val, 100 images"."""
-    return f"{data}, {split}, {num_images} images"
-
-
-def _over_seeds(records: Sequence[Record]) -> Ours:
-    values = {name: [getattr(r.scores, name) for r in records] for name in Scores.model_fields}
-    data, split, num_images = records[0].images
+    data, split, num_images = images[0]
+    values = {name: [float(each.scores[name] or 0) for each in records] for name in FOUR}
+    spread = {name: stdev(each) for name, each in values.items()} if len(records) > 1 else None
     return Ours(
         **{name: fmean(each) for name, each in values.items()},
         data=data,
         split=split,
         num_images=num_images,
-        seeds=[record.seed for record in records],
-        std=Scores(**{name: stdev(each) for name, each in values.items()})
-        if len(records) > 1
-        else None,
+        seeds=[each.seed for each in records],
+        std=Scores(**spread) if spread else None,
+        steps=records[0].step,
+        precision=records[0].precision,
+        num_processes=sorted({each.num_processes for each in records}),
+        commits=sorted({each.commit or "unknown" for each in records}),
+        free=criterion.free_values(records[0].config),
+        runs=[str(run.folder) for run in runs],
     )
+
+
+def describe(data: str, split: str, num_images: int) -> str:
+    """Describe the images that scores were measured on: "shapes, voc/val, 100 images"."""
+    return f"{data}, {split}, {num_images} images"
+
+
+def _by_seed(runs: Sequence[Finished]) -> dict[int, Finished]:
+    return {run.record.seed: run for run in sorted(runs, key=lambda run: run.written)}
+
+
+def _last_written(runs: Sequence[Finished]) -> float:
+    return max(run.written for run in runs)
+
+
+def _result(row: Row, ours: Ours | None) -> Result:
+    return Result(id=row.id, title=row.title, ours=ours, paper=row.paper)
+
+
+def _why_in_no_row(run: Finished, wanted: Sequence[Criterion]) -> str | None:
+    """Say why a run does not count for the row of its head; None where no row has its head."""
+    fitting = [each for each in wanted if each.expected.head == run.record.head]
+    if not fitting:
+        return None
+    nearest = min(fitting, key=lambda each: len(each.differences(run.record.config)))
+    return nearest.why_not(run.record)

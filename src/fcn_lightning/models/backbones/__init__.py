@@ -1,4 +1,4 @@
-"""Backbones: a normalized image in, named endpoints with their channels and geometry out."""
+"""Backbones: they turn a normalized image into named feature maps, the endpoints."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,6 @@ BACKBONES: dict[str, Callable[..., Chain]] = {
     "googlenet": googlenet,
     "vgg16": vgg16,
 }
-"""The backbones by the names that a network's description calls them by."""
+"""The backbones by name, as `backbone.name` in configs."""
 
 __all__ = ["BACKBONES", "Chain", "Endpoint", "alexnet", "caffenet", "googlenet", "vgg16"]

@@ -1,8 +1,8 @@
-"""The two AlexNets, fully convolutional, under Caffe's layer names.
+"""Two variants of AlexNet, fully convolutional, with Caffe's layer names.
 
-`caffenet` is the papers': CaffeNet, with grouped convolutions and response normalization.
-`alexnet` is torchvision's, the one-tower net of 2014: no groups, no normalization, 64 channels in
-conv1.
+`caffenet` is the papers' AlexNet: CaffeNet, with grouped convolutions and local response
+normalization. `alexnet` is torchvision's AlexNet of 2014: one tower, no groups, no normalization,
+64 channels in conv1.
 
 Source: Krizhevsky et al. 2012 and Krizhevsky 2014, "One weird trick for parallelizing convolutional
 neural networks"; Long et al. 2015, 4.1; shelhamer/fcn.berkeleyvision.org voc-fcn-alexnet/net.py.
@@ -26,23 +26,23 @@ def caffenet(
 ) -> Chain:
     """CaffeNet with endpoints `pool1`, `pool2`, `pool5` and `fc7`, of strides 8, 16, 32 and 32.
 
-    conv2, conv4 and conv5 have two groups; pool1 and pool2 are normalized after pooling.
+    conv2, conv4 and conv5 have two groups; response normalization follows pool1 and pool2.
 
     Args:
-        widths: Channels of the five convolutions; all but the last one even.
+        widths: Channels of the five convolutions, all even.
         fc_widths: Channels of fc6 and fc7.
-        padding: 100 pads conv1 as the reference does; "same" keeps the map over the image.
-        dropout: Chance that an element of fc6 and fc7 is dropped in training.
-        suffix: Stands behind each layer's name.
+        padding: 100 pads conv1 by 100 pixels as the reference does; "same" keeps the map aligned
+            with the image.
+        dropout: Dropout probability after fc6 and fc7.
+        suffix: Appended to the name of each layer.
 
     Raises:
-        ValueError: There are not five widths, not two fc_widths, one of them is below 1, or one
-            does not divide into groups.
+        ValueError: An argument is out of range; the message names it.
     """
     check_sizes("caffenet", widths, fc_widths, padding, dropout)
     if any(width % 2 for width in widths):
         raise ValueError(
-            f"caffenet must have even `widths`, which two groups share; got {list(widths)}."
+            f"The `widths` of caffenet must be even, for two groups; got {list(widths)}."
         )
     layers = _layers(widths, fc_widths, padding, dropout, groups=2, normalized=True)
     return Chain(layers, last="fc7", suffix=suffix)
@@ -55,10 +55,10 @@ def alexnet(
     dropout: float = 0.5,
     suffix: str = "",
 ) -> Chain:
-    """The AlexNet of torchvision, with CaffeNet's endpoints and arguments.
+    """AlexNet of torchvision, with the endpoints and arguments of `caffenet`.
 
     Raises:
-        ValueError: There are not five widths, not two fc_widths, or one of them is below 1.
+        ValueError: An argument is out of range; the message names it.
     """
     check_sizes("alexnet", widths, fc_widths, padding, dropout)
     layers = _layers(widths, fc_widths, padding, dropout, groups=1, normalized=False)

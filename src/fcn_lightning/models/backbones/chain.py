@@ -1,4 +1,4 @@
-"""A backbone as a chain of named layers, some of which are endpoints."""
+"""A backbone as a chain of named layers, some of them endpoints."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from fcn_lightning.models.geometry import Grid
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A feature map that a head can score: its channels, and where its pixels lie."""
+    """A feature map that a head can score: its channels, and where its pixels lie in the image."""
 
     channels: int
     grid: Grid
 
 
 class Chain(nn.Module):
-    """Layers one after the other, each a child under Caffe's name for it.
+    """A sequence of layers, each a child module with Caffe's name.
 
-    Endpoints are the pooling layers (`pool4`, also of a layer `pool4/3x3_s2`) and the last layer,
-    named `last`. Their channels and geometry are read off the layers. Weights start as He et al.
-    2015 draw them, biases at zero. A `suffix` stands behind each layer's name, as the reference has
-    it where a network holds a trunk for each of several modalities; endpoints have none.
+    The endpoints are the output of each pooling layer (`pool4`, also of a layer `pool4/3x3_s2`)
+    and that of the last layer, which is called `last`. Their channels and geometry are derived from
+    the layers. `suffix` is appended to layer names, not to endpoint names: the reference tells
+    apart the backbones of several modalities that way.
+
+    Weights are initialized as in He et al. 2015, biases with zeros.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Chain(nn.Module):
         self.smallest_input = geometry.smallest_input(windows)
 
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        """All endpoints of a normalized image, from fine to coarse."""
+        """Computes all endpoints of a normalized image, from fine to coarse."""
         maps, x = {}, image
         for name, layer in self.named_children():
             x = layer(x)
@@ -68,10 +70,14 @@ class Chain(nn.Module):
 def check_sizes(
     name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: int | str, dropout: float
 ) -> None:
-    """Raises a ValueError unless the numbers of a backbone of five blocks make sense."""
+    """Checks the arguments of a backbone with five blocks, fc6 and fc7.
+
+    Raises:
+        ValueError: One of them is wrong.
+    """
     if len(widths) != 5 or len(fc_widths) != 2 or min(*widths, *fc_widths) < 1:
         raise ValueError(
-            f"{name} must have five `widths` and two `fc_widths`, each 1 or more; "
+            f"{name} needs five `widths` and two `fc_widths`, each 1 or more; "
             f"got {list(widths)} and {list(fc_widths)}."
         )
     if padding not in (100, "same"):

@@ -1,7 +1,8 @@
-"""GoogLeNet as published, fully convolutional, under Caffe's layer names.
+"""GoogLeNet as published, fully convolutional, with Caffe's layer names.
 
-5 x 5 branches, response normalization, no batch normalization; torchvision's GoogLeNet is another
-net. The auxiliary classifiers and the final average pooling are left out, as in the paper.
+It has 5 x 5 branches and local response normalization, and no batch normalization; torchvision's
+GoogLeNet is a different network. The auxiliary classifiers and the final average pooling are left
+out, as in Long et al. 2015.
 
 Source: Szegedy et al. 2015, Table 1; BVLC/caffe models/bvlc_googlenet; Long et al. 2015, 4.1.
 """
@@ -31,14 +32,14 @@ INCEPTIONS = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-"""Channels of each block's `1x1`, `3x3_reduce`, `3x3`, `5x5_reduce`, `5x5` and `pool_proj`."""
+"""Channels of `1x1`, `3x3_reduce`, `3x3`, `5x5_reduce`, `5x5` and `pool_proj` in each block."""
 
 
 class Inception(nn.Module):
-    """Four branches over one map, put together: 1 x 1, 3 x 3, 5 x 5, and pooling.
+    """Four branches on one map, concatenated: 1 x 1, 3 x 3, 5 x 5 and pooling.
 
-    Its layers are named as Caffe has them, `inception_3a/5x5_reduce`; `branches` lists the names
-    of each branch, from its input on.
+    Layers have Caffe's names, such as `inception_3a/5x5_reduce`; `branches` lists those of each
+    branch in order.
     """
 
     window = Window(5, pad=2)
@@ -87,19 +88,20 @@ def googlenet(
 
     Args:
         stem: Channels of the three convolutions before the first block (STEM).
-        inceptions: Channels of the six layers of each of the nine blocks (INCEPTIONS).
-        padding: "same" as published; 100 pads conv1 as the reference pads its other nets.
-        dropout: Chance that an element of the last map is dropped in training.
-        suffix: Stands behind each layer's name.
+        inceptions: Channels of the six layers in each of the nine blocks (INCEPTIONS).
+        padding: "same" as published; 100 pads conv1 by 100 pixels, as the reference does in its
+            other networks.
+        dropout: Dropout probability after the last block.
+        suffix: Appended to the name of each layer.
 
     Raises:
-        ValueError: A number of channels is missing or below 1, or another value is unfit.
+        ValueError: An argument is out of range; the message names it.
     """
     sizes = [stem, *inceptions]
     shape = [len(STEM), *map(len, INCEPTIONS.values())]
     if [len(group) for group in sizes] != shape or min(map(min, sizes)) < 1:
         raise ValueError(
-            "googlenet must have three widths in `stem` and six in each of nine `inceptions`, each "
+            "googlenet needs three widths in `stem` and six in each of nine `inceptions`, each "
             f"1 or more; got {[list(group) for group in sizes]}."
         )
     if padding not in (100, "same"):

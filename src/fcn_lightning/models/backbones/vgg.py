@@ -15,8 +15,8 @@ from fcn_lightning.models.backbones.chain import Chain, check_sizes
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Convolutions before each of the five pooling layers."""
 
-FIRST = {3: "conv1_1", 4: "conv1_1_bgrd"}
-"""The first convolution by the channels of the image; over BGR and depth, it is not VGG's own."""
+FIRST_CONVOLUTION = {3: "conv1_1", 4: "conv1_1_bgrd"}
+"""Its name by the number of channels of the image: 3, or 4 for BGR and depth."""
 
 
 def vgg16(
@@ -31,27 +31,26 @@ def vgg16(
     """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
 
     Args:
-        widths: Channels of each of the five blocks of convolutions.
+        widths: Channels of the convolutions in each of the five blocks.
         fc_widths: Channels of fc6 and fc7.
-        fc6_kernel: Side of fc6's window on pool5; odd where `padding` is "same".
-        padding: 100 pads conv1_1 as the reference does, so that any image gives a score; "same"
-            keeps sizes in every layer, at about half the cost.
-        dropout: Chance that an element of fc6 and fc7 is dropped in training.
-        in_channels: Channels of the image: 3, or 4 for colour and depth, whose first layer is
-            `conv1_1_bgrd`.
-        suffix: Stands behind each layer's name.
+        fc6_kernel: Side of fc6's kernel on pool5; must be odd with `padding` "same".
+        padding: 100 pads conv1_1 by 100 pixels as the reference does, so that images of any size
+            can be scored; "same" keeps the size in every layer, at about half the cost.
+        dropout: Dropout probability after fc6 and fc7.
+        in_channels: Channels of the image: 3, or 4 for color and depth. With 4, the first layer is
+            called `conv1_1_bgrd`.
+        suffix: Appended to the name of each layer.
 
     Raises:
-        ValueError: There are not five widths, not two fc_widths, one of them is below 1, or the
-            kernel or the number of channels is unfit.
+        ValueError: An argument is out of range; the message names it.
     """
     check_sizes("vgg16", widths, fc_widths, padding, dropout)
     if fc6_kernel < 1 or (padding == "same" and fc6_kernel % 2 == 0):
         raise ValueError(
             f"`fc6_kernel` must be positive, and odd with padding 'same'; got {fc6_kernel}."
         )
-    if in_channels not in FIRST:
-        raise ValueError(f"vgg16 must have an image of 3 or 4 channels; got {in_channels}.")
+    if in_channels not in FIRST_CONVOLUTION:
+        raise ValueError(f"`in_channels` of vgg16 must be 3 or 4; got {in_channels}.")
     layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, in_channels)
     return Chain(layers, last="fc7", suffix=suffix)
 
@@ -68,7 +67,7 @@ def _layers(
     for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):
         for i in range(1, count + 1):
             pad = 100 if padding == 100 and (block, i) == (1, 1) else 1
-            name = FIRST[in_channels] if (block, i) == (1, 1) else f"conv{block}_{i}"
+            name = FIRST_CONVOLUTION[in_channels] if (block, i) == (1, 1) else f"conv{block}_{i}"
             yield name, nn.Conv2d(channels, width, 3, padding=pad)
             yield f"relu{block}_{i}", nn.ReLU(inplace=True)
             channels = width

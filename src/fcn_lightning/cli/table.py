@@ -1,0 +1,176 @@
+"""`fcn table list|show|run`: the papers' tables, with our scores beside their numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fcn_lightning.cli.errors import reported
+
+if TYPE_CHECKING:
+    from fcn_lightning.launch.job import Job
+    from fcn_lightning.tables.definitions import Table
+    from fcn_lightning.tables.plan import Wanted
+    from fcn_lightning.tables.results import Results
+
+app = typer.Typer(help="The papers' tables, with our scores beside.", no_args_is_help=True)
+
+TableId = Annotated[str, typer.Argument(metavar="TABLE", help="As `fcn table list` names it.")]
+Runs = Annotated[Path, typer.Option(help="The folder of runs.")]
+ConfigDir = Annotated[Path | None, typer.Option(help="A folder of configs of your own.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show full tracebacks.")]
+
+
+@app.command("list")
+def list_tables(traceback: Traceback = False) -> None:
+    """List all tables."""
+    from fcn_lightning.tables.definitions import read_table, table_ids
+
+    with reported(traceback):
+        for table in map(read_table, table_ids()):
+            typer.echo(f"{table.id}  {table.title}. {table.source}.")
+
+
+@app.command()
+def show(
+    table_id: TableId,
+    data: Annotated[str | None, typer.Option(help="Default: the one with most rows.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON alone, in fractions.")] = False,
+    runs: Runs = Path("runs"),
+    config_dir: ConfigDir = None,
+    traceback: Traceback = False,
+) -> None:
+    """Print a table, ours and the paper's, from the runs that have the rows' configurations."""
+    from fcn_lightning.tables.definitions import read_table
+    from fcn_lightning.tables.records import read_records
+    from fcn_lightning.tables.results import collect, collect_default
+
+    with reported(traceback):
+        table, records = read_table(table_id), read_records(runs)
+        if data is None:
+            results = collect_default(table, records, config_dir)
+        else:
+            results = collect(table, data, records, config_dir)
+        if as_json:
+            typer.echo(json.dumps([result.model_dump() for result in results.rows], indent=1))
+            print_left_out(results, err=True)
+        else:
+            print_table(table, results)
+
+
+@app.command()
+def run(
+    table_id: TableId,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="After `--`: passed on to every run.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="The data to run it on.")] = "shapes",
+    seeds: Annotated[str, typer.Option(help="Whole numbers, separated by commas.")] = "0,1,2",
+    force: Annotated[bool, typer.Option("--force", help="Train complete runs again, too.")] = False,
+    runs: Runs = Path("runs"),
+    config_dir: ConfigDir = None,
+    traceback: Traceback = False,
+) -> None:
+    """Train the missing runs on all GPUs, then print the table and write it as Markdown.
+
+    A run counts if it was trained with the row's configuration. Runs that were stopped are resumed.
+    """
+    began = time.perf_counter()
+    with reported(traceback):
+        from fcn_lightning.tables import plan, training
+        from fcn_lightning.tables.definitions import read_table
+        from fcn_lightning.tables.records import read_records
+
+        wanted = plan.Wanted(
+            read_table(table_id), data, numbers(seeds), runs, overrides or [], force, config_dir
+        )
+        planned = plan.plan(wanted, read_records(runs))
+        missing = plan.to_do(wanted, planned)
+        num_done = len([each for each in planned if each.counting and each not in missing])
+        num_runs = num_done + len(missing)
+        typer.echo(f"{num_runs} runs: {num_done} complete, {len(missing)} to do.")
+        jobs = training.jobs_of(missing)
+        if jobs:
+            _train(wanted, jobs, startup=time.perf_counter() - began)
+        _write(wanted)
+    if failed := [job for job in jobs if job.state != "done"]:
+        typer.echo(f"{len(failed)} of {len(jobs)} runs failed:")
+        for job in failed:
+            typer.echo(f"  {job.run.experiment}/{job.run.name}: {job.state}, {job.why}")
+        raise typer.Exit(1)
+
+
+def numbers(seeds: str) -> list[int]:
+    """Return the seeds of "0,1,2", each once.
+
+    Raises:
+        ValueError: It does not read so.
+    """
+    if not re.fullmatch(r"\d+(,\d+)*", seeds):
+        raise ValueError(f"`--seeds` takes whole numbers, separated by commas; got '{seeds}'.")
+    return sorted(set(map(int, seeds.split(","))))
+
+
+def print_table(table: Table, results: Results) -> None:
+    """Print a table for the terminal's width, or 130 columns, and the runs that do not count."""
+    from rich.console import Console
+
+    from fcn_lightning.tables.report import terminal
+
+    Console(width=None if sys.stdout.isatty() else 130).print(terminal(table, results.rows))
+    print_left_out(results)
+
+
+def print_left_out(results: Results, *, err: bool = False) -> None:
+    """Name the runs that do not count."""
+    from fcn_lightning.tables.report import left_out_lines
+
+    for line in left_out_lines(results.left_out):
+        typer.echo(line, err=err)
+
+
+def _train(wanted: Wanted, jobs: Sequence[Job], startup: float) -> None:
+    """Print an estimate, train the jobs, and say after Ctrl-C how to continue."""
+    from fcn_lightning.launch.status import duration
+    from fcn_lightning.tables import training
+
+    try:
+        remaining = training.remaining(jobs, startup)
+        runs = f"{len(jobs)} run{'s' if len(jobs) > 1 else ''}"
+        about = f"about {duration(remaining(jobs))} for {runs}"
+        typer.echo(f"Estimate: {about} (from timed steps on this machine)")
+    except RuntimeError as error:  # such as too little memory, which may be free later
+        remaining = None
+        typer.echo(f"No estimate: {str(error).splitlines()[0]}")
+    try:
+        training.train(wanted, jobs, remaining)
+    except SystemExit:
+        without = " without --force" if wanted.force else ""
+        typer.echo(f"Run the same command again{without} to continue.")
+        raise
+
+
+def _write(wanted: Wanted) -> None:
+    """Print a table, write it below `runs`/tables, and say where."""
+    from fcn_lightning.tables import report
+    from fcn_lightning.tables.picture import write_picture
+    from fcn_lightning.tables.records import read_records
+    from fcn_lightning.tables.results import collect
+
+    table, records = wanted.table, read_records(wanted.runs)
+    results = collect(table, wanted.data, records, wanted.config_dir)
+    print_table(table, results)
+    path = wanted.runs / "tables" / f"{table.id}-{wanted.data}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = path.with_suffix(".png")
+    drawn = write_picture(results.rows, picture)
+    text = report.markdown(table, wanted.data, results.rows, picture.name if drawn else None)
+    path.write_text(text)
+    typer.echo(f"Written: {path}{f' and {picture}' if drawn else ''}")

@@ -1,0 +1,43 @@
+"""SBD: where its archive puts images, labels and lists, and how its labels are read.
+
+Source: Hariharan et al. 2011, benchmark.tgz.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from numpy import ndarray
+
+from fcn_lightning.data.tree import Tree, find
+
+
+def tree(root: Path, *, download: bool = False) -> Tree:
+    """Finds SBD under `root`, in the layout of its archive or of torchvision.
+
+    Args:
+        root: The folder with `img` and `cls`, or one in which the archive was unpacked.
+        download: Download SBD if it is missing.
+
+    Raises:
+        FileNotFoundError: It is missing.
+    """
+    if download and not any((folder / "img").is_dir() for folder in _folders(root)):
+        from torchvision import datasets  # takes seconds
+
+        (root / "sbd").mkdir(parents=True, exist_ok=True)
+        datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
+    folder = find(_folders(root), "img", "SBD", "data.sbd_root")
+    return Tree("sbd", folder, folder / "img", folder / "cls", ".mat", folder)
+
+
+def read_label(path: Path) -> ndarray:
+    """Reads the class segmentation of a `cls/*.mat` file, (h, w); SBD has no void pixels."""
+    import scipy.io  # takes half a second
+
+    segmentation: ndarray = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
+    return segmentation
+
+
+def _folders(root: Path) -> list[Path]:
+    return [root / "sbd", root / "benchmark_RELEASE" / "dataset", root / "dataset", root]

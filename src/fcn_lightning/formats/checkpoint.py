@@ -1,0 +1,133 @@
+"""This package's checkpoints, from which a network is rebuilt without any other file.
+
+A checkpoint is a Lightning checkpoint with one more entry, the card: a format version, the plain
+values that `build` turns into the network, and values that its writer adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fcn_lightning.files import replacing
+from fcn_lightning.formats.torch_file import load
+from fcn_lightning.models import Network, build
+
+KEY = "fcn_lightning"
+"""The card's key in the file."""
+
+FORMAT = 1
+
+PREFIX = "network."
+"""Precedes the network's names in `state_dict`: the training task's attribute."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network's description and weights at a training step, or at step 0 if imported.
+
+    The card has `format`, `network` (the arguments of `build`) and, for example, `data` and `loss`.
+    """
+
+    path: Path
+    card: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    step: int
+
+    @staticmethod
+    def card_of(network: Network, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The card of a network, with `more` plain values."""
+        return {"format": FORMAT, "network": network.description, **(more or {})}
+
+    @classmethod
+    def parse(cls, path: Path, content: Mapping[str, Any]) -> Checkpoint:
+        """The checkpoint in the content of a file.
+
+        Raises:
+            ValueError: The content is no checkpoint, of another format version, or incomplete.
+        """
+        if KEY not in content:
+            raise ValueError(
+                f"{path} is not a checkpoint of fcn-train: it has no network description. Import "
+                "the weights of other projects with `fcn import`."
+            )
+        card = content[KEY]
+        if not isinstance(card, Mapping):
+            raise ValueError(
+                f"{path} is damaged: its `{KEY}` entry is a {type(card).__name__}, not a mapping."
+            )
+        if card.get("format") != FORMAT:
+            raise ValueError(
+                f"{path} has checkpoint format {card.get('format')}; this version of fcn-lightning "
+                f"reads format {FORMAT}. Install the version that wrote it."
+            )
+        for name, part in (("network", card), ("state_dict", content)):
+            if name not in part:
+                raise ValueError(f"{path} is incomplete: it has no `{name}`.")
+        weights = {
+            name.removeprefix(PREFIX): value
+            for name, value in content["state_dict"].items()
+            if name.startswith(PREFIX)
+        }
+        return cls(path, card, weights, int(content.get("global_step", 0)))
+
+    def save(self) -> None:
+        """Writes the file, without the state of an optimizer or trainer."""
+        content = {
+            KEY: dict(self.card),
+            "state_dict": {PREFIX + name: value for name, value in self.weights.items()},
+            "global_step": self.step,
+        }
+        with replacing(self.path) as temporary:
+            torch.save(content, temporary)
+
+    def network(self) -> Network:
+        """Builds the network with its weights; an imported classifier scores zero.
+
+        Raises:
+            ValueError: The weights do not match the network that the card describes.
+        """
+        network = build(**self.card["network"])
+        weights = dict(self.weights)
+        if self.card.get("unscored"):
+            weights = {n: p for n, p in network.state_dict().items() if _scores(n)} | weights
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The weights in {self.path} do not match its network description. "
+                f"{' '.join(str(error).split())}"
+            ) from error
+        return network
+
+
+def find(place: Path) -> Path:
+    """The path of a run folder's last checkpoint, or of the file itself.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+    """
+    path = place / "checkpoints" / "last.ckpt" if place.is_dir() else place
+    if not path.is_file():
+        raise FileNotFoundError(f"Checkpoint not found: {path}.")
+    return path
+
+
+def read_checkpoint(place: Path) -> Checkpoint:
+    """Reads the last checkpoint of a run folder, or a checkpoint file.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        ValueError: It is not a checkpoint of this package, or of another format version.
+    """
+    path = find(place)
+    return Checkpoint.parse(path, load(path))
+
+
+def _scores(name: str) -> bool:
+    return name.split(".")[-2].startswith("score_")

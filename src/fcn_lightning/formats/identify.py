@@ -1,0 +1,118 @@
+"""Identifies the format of a weight file, by its first bytes and the names of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fcn_lightning.formats import torchfcn, torchvision
+from fcn_lightning.formats.checkpoint import KEY, Checkpoint, find
+from fcn_lightning.formats.foreign import ForeignWeights
+from fcn_lightning.formats.torch_file import check_state, load
+from fcn_lightning.models import Network
+from fcn_lightning.models.normalize import NORMALIZATIONS
+
+TORCH = (b"PK\x03\x04", b"\x80\x02")
+"""The first bytes of files that torch writes: zip archives, and pickles before torch 1.6."""
+
+
+def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
+    """Reads the weights that a network starts from, by its names for layers.
+
+    Args:
+        place: A run folder, a checkpoint, torchvision's weights of the same backbone, or a
+            `state_dict()` with the network's names for layers.
+        network: The network.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file holds no weights, or those of another backbone, or of a network whose
+            images are scaled differently.
+    """
+    path = find(place)
+    content = load(path)
+    if KEY in content:
+        checkpoint = Checkpoint.parse(path, content)
+        _check_normalization(path, checkpoint.card["network"]["normalize"], network)
+        return checkpoint.weights
+    state = check_state(path, content)
+    if torchvision.is_classifier(state):
+        _check_normalization(path, "torchvision", network)
+        return torchvision.renamed(state, network)
+    return state
+
+
+def read_foreign(path: Path, *, at_once: bool) -> ForeignWeights:
+    """Reads another framework's file: a `.caffemodel`, or a `.pth` of torchfcn or torchvision.
+
+    Args:
+        path: The file; its suffix does not matter.
+        at_once: The weights are of torchfcn's FCN8sAtOnce.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged or of another format, or `at_once` does not apply to it.
+    """
+    with path.open("rb") as file:
+        by_torch = file.read(4).startswith(TORCH)
+    if by_torch:
+        return _read_torch(path, at_once=at_once)
+    if at_once:
+        raise ValueError(
+            f"`at_once` does not apply to {path}: a .caffemodel contains the layers that scale its "
+            "skips. Omit it."
+        )
+    from fcn_lightning.formats.caffe import caffemodel  # protobuf, which training does not need
+
+    return caffemodel.foreign_weights(path)
+
+
+def _check_normalization(path: Path, theirs: object, network: Network) -> None:
+    """Compares scales only: the means differ between the reference's data sets as well."""
+    ours = network.description["normalize"]
+    if not isinstance(ours, str) or not isinstance(theirs, str):
+        return
+    if NORMALIZATIONS[ours].scale != NORMALIZATIONS[theirs].scale:
+        raise ValueError(
+            f"{path} was trained on images normalized by '{theirs}'; this network uses '{ours}'. "
+            f"Set normalize={theirs}."
+        )
+
+
+def _read_torch(path: Path, *, at_once: bool) -> ForeignWeights:
+    with torch.serialization.safe_globals(torchfcn.SAFE_GLOBALS):
+        content = load(path)
+    if KEY in content:
+        raise ValueError(f"{path} is a checkpoint of fcn-lightning already. Use it as it is.")
+    state = check_state(path, content.get("model_state_dict", content))
+    _check_numbers(path, state)
+    if torchvision.is_googlenet(state):
+        raise ValueError(
+            f"{path} is torchvision's GoogLeNet, which differs from the published one (batch "
+            "normalization, no 5 x 5 convolutions). Import Caffe's bvlc_googlenet.caffemodel."
+        )
+    if not torchvision.is_classifier(state):
+        return torchfcn.foreign_weights(path, state, content.get("arch"), at_once=at_once)
+    if at_once:
+        raise ValueError(
+            f"`--at-once` applies to torchfcn's FCN8sAtOnce; {path} is of torchvision. Omit "
+            "`--at-once`."
+        )
+    return torchvision.foreign_weights(path, state)
+
+
+def _check_numbers(path: Path, state: Mapping[str, Tensor]) -> None:
+    for name, value in state.items():
+        if value.layout != torch.strided or value.is_complex() or value.ndim == 0:
+            raise ValueError(
+                f"{path}: `{name}` is not a dense array of real numbers. Save the network's "
+                "`state_dict()`."
+            )
+        if not torch.isfinite(value).all():
+            raise ValueError(
+                f"{path}: `{name}` contains NaN or infinity. Use weights from before the training "
+                "diverged."
+            )

@@ -1,0 +1,1 @@
+"""One run: its configuration, identity, folder, record, training and evaluation."""

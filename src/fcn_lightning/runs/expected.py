@@ -1,0 +1,56 @@
+"""The configuration that the runs of some overrides have in common."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from fcn_lightning.runs.compose import compose
+
+
+class Expected:
+    """A composed configuration whose seed, folders and free keys are filled in later.
+
+    Values that follow from them, such as `classifier: ${paths.runs}/.../seed${seed}`, follow.
+
+    Attributes:
+        head: The choice of the `head` group.
+        stage: The name of the stage that it trains.
+        before: The stage that it starts from, or None where it starts from none.
+    """
+
+    def __init__(self, overrides: Sequence[str], config_dir: Path | None = None) -> None:
+        self._composed = compose(overrides, config_dir)
+        self.head: str = self._composed.hydra.runtime.choices.head
+        self.stage: str = self._composed.stage.name
+        self._resolved: dict[str, dict[str, Any]] = {}
+        follows = self._composed.init_from == "default"
+        self.before: str | None = self._composed.stage.before if follows else None
+
+    def with_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration as plain values, with some keys set before it is resolved."""
+        kept = repr(sorted(values.items()))
+        if kept not in self._resolved:
+            self._resolved[kept] = self._resolve(values)
+        return self._resolved[kept]
+
+    def _resolve(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        config = self._composed.copy()
+        OmegaConf.set_struct(config, False)
+        config.pop("hydra")
+        for key, value in values.items():
+            OmegaConf.update(config, key, value, merge=False)
+        HydraConfig.instance().set_config(self._composed)  # for the interpolations ${hydra:...}
+        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        return plain
+
+
+@functools.cache
+def expected(*overrides: str, config_dir: Path | None = None) -> Expected:
+    """Compose the configuration of some overrides, once in a process."""
+    return Expected(overrides, config_dir)

@@ -1,0 +1,55 @@
+"""The loggers and callbacks of a run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import wandb
+from hydra.utils import instantiate
+from lightning import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+
+from fcn_lightning.callbacks import ProgressBar
+from fcn_lightning.runs.run import Run
+from fcn_lightning.runs.trainer import shows_progress
+
+
+def run_loggers(run: Run, group: str | None) -> list[Logger]:
+    """Make the loggers that `logger` names, which write into the run's folder.
+
+    Args:
+        run: The run.
+        group: The W&B group of the sweep that it belongs to.
+    """
+    given: dict[str, dict[str, Any]] = {name: {"save_dir": str(run.folder)} for name in run.loggers}
+    if "wandb" in given:
+        node = run.loggers["wandb"]
+        given["wandb"] |= {
+            "name": node.name or f"{run.experiment}/{run.name}",
+            "group": node.group or group,
+            "settings": run.plain_config,
+        }
+    return [  # partial: Hydra would instantiate the nodes of `settings` too
+        instantiate(node, _convert_="all", _partial_=True)(**given[name])
+        for name, node in run.loggers.items()
+    ]
+
+
+def run_callbacks(run: Run) -> list[Callback]:
+    """Make the checkpoints, `last` and `best`, a bar on a terminal, and what `callbacks` names."""
+    common: dict[str, Any] = {
+        "dirpath": run.folder / "checkpoints",
+        "enable_version_counter": False,
+    }
+    last = ModelCheckpoint(filename="last", **common)
+    best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
+    bar = [ProgressBar()] if shows_progress(run.config.trainer) else []
+    return [best, last, *bar, *(instantiate(node) for node in run.callbacks.values())]
+
+
+def finish_wandb() -> None:
+    """End the W&B run of this process, so that the next run in it is another one."""
+    with suppress(ConnectionError):  # its service is gone
+        wandb.finish()

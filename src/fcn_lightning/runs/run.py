@@ -1,0 +1,206 @@
+"""One run, read from the config that Hydra composed and checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel, ConfigDict, Field
+
+from fcn_lightning.data import Augment
+from fcn_lightning.models import Network, build
+from fcn_lightning.optim import Recipe, parameter_groups
+from fcn_lightning.runs import start
+from fcn_lightning.runs.compose import compose, plain
+from fcn_lightning.runs.devices import Needs, needs
+from fcn_lightning.runs.identity import variant_suffix
+from fcn_lightning.runs.keys import unknown_key
+from fcn_lightning.runs.trainer import check_trainer
+
+NODES = (
+    "paths", "backbone", "data", "head", "stage", "recipe", "augment", "trainer", "logger",
+    "callbacks",
+)  # fmt: skip
+"""The nodes of conf/train.yaml; its other keys are Settings."""
+
+
+class Settings(BaseModel):
+    """The single values at the top of conf/train.yaml."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None
+    seed: Annotated[int, Field(ge=0)]
+    tags: list[str]
+    normalize: str | dict[str, str]
+    fusion: Literal["early", "late"] | None
+    image_scale: Annotated[float, Field(gt=0)]
+    num_workers: Annotated[int, Field(ge=0)]
+    init_from: str | dict[str, str] | None
+    ckpt_path: str | None
+    resume: bool | Literal["auto"]
+    overwrite: bool
+    traceback: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        config: The config that Hydra composed, without Hydra's own node.
+        overrides: The overrides that were typed for it.
+        head: The choice of the `head` group, which is a row's id in tables.
+        debug: The choice of the `debug` group, None for a real run.
+        experiment: The name of its folder's first part.
+        variant: The name of its second part.
+        folder: `runs/<experiment>/<variant>/seed<N>`; below `runs/debug` for a debug run.
+        start: What its network starts from, by modality ("" where there is one); empty for
+            nothing.
+        needs: The processes and devices that it runs on.
+    """
+
+    config: DictConfig
+    overrides: tuple[str, ...]
+    settings: Settings
+    recipe: Recipe
+    augment: Augment
+    head: str
+    debug: str | None
+    experiment: str
+    variant: str
+    folder: Path
+    start: dict[str, Path]
+    needs: Needs
+
+    @property
+    def name(self) -> str:
+        """`<variant>/seed<N>`, the end of its folder."""
+        return "/".join(self.folder.parts[-2:])
+
+    @property
+    def loggers(self) -> dict[str, DictConfig]:
+        """The nodes of `logger`, by name."""
+        return {str(name): node for name, node in (self.config.get("logger") or {}).items() if node}
+
+    @property
+    def callbacks(self) -> dict[str, DictConfig]:
+        """The nodes of `callbacks`, by name."""
+        return {str(n): node for n, node in (self.config.get("callbacks") or {}).items() if node}
+
+    @property
+    def plain_config(self) -> dict[str, Any]:
+        """The resolved configuration as plain values."""
+        values: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
+        return values
+
+    def network(self, num_classes: int | dict[str, int]) -> Network:
+        """Build the network, for a number of classes (or one for each head)."""
+        return build(
+            backbone=plain(self.config.backbone),
+            head=plain(self.config.head),
+            num_classes=num_classes,
+            normalize=plain(self.config.normalize),
+            fusion=self.config.fusion,
+            image_scale=self.config.image_scale,
+        )
+
+
+def read_run(
+    composed: DictConfig,
+    hydra: DictConfig,
+    coming: Collection[Path] = (),
+    needs_of: Callable[[DictConfig], Needs] = needs,
+) -> Run:
+    """Read the run that a composed config describes.
+
+    Args:
+        composed: The config of the run.
+        hydra: Hydra's node for it, which has the choices and the overrides.
+        coming: Folders of runs that will be finished before it starts: a sweep's earlier stages.
+        needs_of: Counts the devices of a trainer's config, on this machine or as declared.
+
+    Raises:
+        ValueError: A value does not fit, or one is missing; the message names the key.
+    """
+    config = composed.copy()
+    OmegaConf.set_struct(config, False)
+    config.pop("hydra", None)
+    overrides = tuple(hydra.overrides.task)
+    choices = hydra.runtime.choices
+    settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
+    _refuse_unread(config, overrides)
+    require_reader(config.data)
+    recipe: Recipe = instantiate(config.recipe, _convert_="all")
+    recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
+    augment: Augment = instantiate(config.augment, _convert_="all")
+    place = start.Place(
+        runs=Path(config.paths.runs),
+        experiment=settings.name or choices.experiment or "default",
+        debug=choices.get("debug"),
+        seed=settings.seed,
+    )
+    suffix = variant_suffix(overrides)
+    run = Run(
+        config=config,
+        overrides=overrides,
+        settings=settings,
+        recipe=recipe,
+        augment=augment,
+        head=choices.head,
+        debug=place.debug,
+        experiment=place.experiment,
+        variant=choices.head + suffix,
+        folder=place.folder(choices.head + suffix),
+        start=start.starting_points(config, place, suffix, coming),
+        needs=needs_of(config.trainer),
+    )
+    with torch.device("meta"):
+        parameter_groups(run.network(2), recipe)
+    if missing := OmegaConf.missing_keys(config) - {"classifier"}:
+        key = min(missing)
+        raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
+    check_trainer(config.trainer, recipe, run.needs)
+    return run
+
+
+def compose_run(
+    overrides: Sequence[str], coming: Collection[Path] = (), config_dir: Path | None = None
+) -> Run:
+    """Compose and read the run of these overrides, for callers that Hydra did not start."""
+    composed = compose(overrides, config_dir)
+    return read_run(composed, composed.hydra, coming)
+
+
+def require_reader(data: DictConfig) -> None:
+    """Refuse a data config that only names classes.
+
+    Raises:
+        ValueError: It has no `_target_`.
+    """
+    if "_target_" not in data:
+        raise ValueError(
+            f"`data={data.name}` has no reader yet: its networks can be composed, but neither "
+            "trained nor scored."
+        )
+
+
+def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
+    """Refuse keys that were added on the command line and that nothing reads."""
+    read = {*Settings.model_fields, *NODES, "classifier"}
+    own_trainer = config.trainer._target_ != "lightning.Trainer"
+    for override in overrides:
+        key, added = override.partition("=")[0].lstrip("+"), override.startswith("+")
+        top, _, below = key.partition(".")
+        unread = top.partition("/")[0] not in read
+        if added and (unread or (top == "trainer" and below and not own_trainer)):
+            raise ValueError(unknown_key(key, config, excluded=key))
+    for group in ("logger", "callbacks"):
+        for name, node in (config.get(group) or {}).items():
+            if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:
+                raise ValueError(unknown_key(f"{group}.{name}", config, excluded=f"{group}.{name}"))

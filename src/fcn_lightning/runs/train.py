@@ -1,0 +1,222 @@
+"""Training: from a checked run to its folder and record."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning import Trainer
+from torch import Tensor
+
+from fcn_lightning import formats
+from fcn_lightning.callbacks import (
+    MetricsFile,
+    PerImage,
+    Progress,
+    Stopping,
+    WholeCheckpoints,
+    end_processes,
+    in_words,
+)
+from fcn_lightning.data.splits import Splits, describe
+from fcn_lightning.datamodule import SegmentationData
+from fcn_lightning.models import Network, transplant
+from fcn_lightning.models.summary import summarize
+from fcn_lightning.models.surgery import Transplant, with_suffix
+from fcn_lightning.optim import describe_groups
+from fcn_lightning.runs.compose import plain
+from fcn_lightning.runs.environment import commit, versions
+from fcn_lightning.runs.folder import opened
+from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
+from fcn_lightning.runs.processes import is_first_process, lost_connections_reported
+from fcn_lightning.runs.record import Record, Start, by_class, is_complete, read_record, without_nan
+from fcn_lightning.runs.run import Run
+from fcn_lightning.runs.trainer import configure_torch, trainer_arguments
+from fcn_lightning.task import SegmentationTask
+
+log = logging.getLogger("fcn_lightning")
+
+
+def train(run: Run, group: str | None = None) -> Record:
+    """Train and score one run, and return its record; a finished run that is resumed is left alone.
+
+    Args:
+        run: The run, checked by `check_run`.
+        group: The W&B group of the sweep that it belongs to.
+
+    Raises:
+        ValueError: The data, the weights or a value does not fit. Nothing has been written then.
+    """
+    began, made_by = time.monotonic(), commit()
+    if run.settings.resume and is_complete(run.folder):
+        sys.stderr.write(f"{run.folder} is complete\n")
+        return read_record(run.folder)
+    configure_torch()
+    lightning.seed_everything(run.settings.seed, verbose=False)
+    splits = read_data(run)
+    network = run.network(len(splits.labels))
+    transplanted = start_weights(run, network)
+    task = SegmentationTask(
+        network,
+        splits.labels,
+        run.recipe,
+        average_over=splits.average_over,
+        seed=run.settings.seed,
+        card=card(run),
+    )
+    with opened(run, is_writer=is_first_process()):
+        introduce(run, network, splits, transplanted)
+        try:
+            trainer, progress, per_image = fit_and_test(run, task, splits, group)
+        finally:
+            finish_wandb()
+        values, scores = task.results["test"]
+        record = Record(
+            experiment=run.experiment,
+            variant=run.variant,
+            head=run.head,
+            seed=run.settings.seed,
+            debug=run.debug,
+            tags=run.settings.tags,
+            data=splits.name,
+            split=splits.val_split,
+            split_size=len(splits.val),
+            num_images=per_image.num_images,
+            checkpoint="last",
+            step=trainer.global_step,
+            scores=without_nan(values),
+            class_iu=by_class(splits.labels.classes, scores.class_iu.tolist()),
+            average_over=list(splits.average_over),
+            best_val=progress.best,
+            lists=splits.lists,
+            start={name: _start(path) for name, path in run.start.items()},
+            precision=str(run.config.trainer.precision),
+            num_processes=trainer.world_size,
+            device=device_name(trainer),
+            seconds=round(time.monotonic() - began, 1),
+            commit=made_by,
+            versions=versions(),
+            config=run.plain_config,
+        )
+        if trainer.is_global_zero:
+            record.write(run.folder)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            log.info(
+                "%s on %s: %s (%.0f s, at most %.1f GiB)%s",
+                run.variant, splits.val_split, in_words(values), record.seconds, memory,
+                f"; debug={run.debug}: not a result" if run.debug else "",
+            )  # fmt: skip
+    return record
+
+
+def read_data(run: Run) -> Splits:
+    """Read the run's data set.
+
+    Raises:
+        ValueError: There is nothing to train on, or less to score than there are processes.
+    """
+    splits: Splits = instantiate(run.config.data, _convert_="all")
+    if not len(splits.train):
+        raise ValueError(f"No images to train on: {describe(splits.lists)}.")
+    if len(splits.val) < run.needs.num_processes:
+        raise ValueError(
+            f"{splits.val_split} has {len(splits.val)} images to score, fewer than the "
+            f"{run.needs.num_processes} processes. Use fewer processes with trainer.devices."
+        )
+    return splits
+
+
+def start_weights(run: Run, network: Network) -> Transplant | None:
+    """Copy the weights that the run starts from into the network; None if it starts anew."""
+    source: dict[str, Tensor] = {}
+    for modality, path in run.start.items():
+        source |= with_suffix(formats.read_weights(path, network), modality)
+    return transplant(network, source) if run.start else None
+
+
+def introduce(run: Run, network: Network, splits: Splits, transplanted: Transplant | None) -> None:
+    """Log what is about to be trained, and keep the network's summary as `network.txt`."""
+    log.info("%s/%s, seed %d", run.experiment, run.variant, run.settings.seed)
+    if run.debug:
+        log.info("debug=%s: its scores are not a result, and no table reads them", run.debug)
+    log.info("in %s, %s", run.folder, describe(splits.lists))
+    start = ", ".join(map(str, run.start.values())) or "nothing"
+    log.info("starts from %s%s", start, f": {transplanted}" if transplanted else "")
+    summary = f"{summarize(network)}\n\n{describe_groups(network, run.recipe)}\n"
+    log.info("network:\n%s", summary)
+    if is_first_process():
+        (run.folder / "network.txt").write_text(summary)
+
+
+def fit_and_test(
+    run: Run, task: SegmentationTask, splits: Splits, group: str | None
+) -> tuple[Trainer, Progress, PerImage]:
+    """Train, from the last checkpoint where the run is resumed, and score the result."""
+    data = SegmentationData(
+        splits,
+        run.recipe,
+        run.augment,
+        seed=run.settings.seed,
+        num_workers=run.settings.num_workers,
+        overfit_batches=run.config.trainer.overfit_batches,
+    )
+    last, metrics = (
+        run.folder / "checkpoints" / "last.ckpt",
+        MetricsFile(run.folder / "metrics.csv"),
+    )
+    progress, stopping, per_image = Progress(), Stopping(last, metrics), PerImage(run.folder)
+    trainer: Trainer = instantiate(
+        run.config.trainer,
+        default_root_dir=str(run.folder),
+        logger=[metrics, *run_loggers(run, group)],
+        callbacks=[progress, stopping, per_image, *run_callbacks(run)],
+        plugins=[WholeCheckpoints()],
+        **trainer_arguments(run.config.trainer, run.recipe, run.needs),
+    )
+    try:
+        with stopping.listening(), lost_connections_reported():
+            trainer.fit(task, data, ckpt_path=continued(run, last), weights_only=True)
+            trainer.test(task, data, verbose=False)
+            end_processes(trainer, patience=60.0)
+    finally:
+        end_processes(trainer)
+    return trainer, progress, per_image
+
+
+def continued(run: Run, last: Path) -> str | None:
+    """Return the checkpoint whose whole state, optimizer and step included, the run continues."""
+    if run.settings.resume and last.is_file():
+        return str(last)
+    return str(formats.find(Path(run.settings.ckpt_path))) if run.settings.ckpt_path else None
+
+
+def card(run: Run) -> dict[str, Any]:
+    """Describe in plain values what evaluation needs: the data set, the loss, the precision."""
+    data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
+    for key in ("root", "voc_root", "sbd_root"):
+        if data.get(key):
+            data[key] = str(Path(data[key]).resolve())
+    return {
+        "data": {"name": data.pop("name"), "arguments": data},
+        "loss": run.recipe.loss,
+        "precision": str(run.config.trainer.precision),
+    }
+
+
+def device_name(trainer: Trainer) -> str:
+    """Name the device of process 0: a GPU's model, or `cpu`."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _start(path: Path) -> Start:
+    """Record a start, with the configuration of the run that made it."""
+    made_by_run = path.is_dir() and is_complete(path)
+    return Start(path=str(path), config=read_record(path).config if made_by_run else None)

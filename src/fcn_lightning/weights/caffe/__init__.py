@@ -1,1 +1,0 @@
-"""Caffe's files in and out, without Caffe."""
