@@ -60,8 +60,8 @@ class Record(BaseModel):
     precision: str
     num_processes: int
     device: str
-    seconds: float
-    commit: str | None
+    seconds: float = 0.0
+    commit: str | None = None
     versions: dict[str, str]
     config: dict[str, Any]
 

@@ -77,43 +77,60 @@ def train(run: Run, group: str | None = None) -> Record:
             trainer, progress, per_image = fit_and_test(run, task, splits, group)
         finally:
             finish_wandb()
-        values, scores = task.results["test"]
-        record = Record(
-            experiment=run.experiment,
-            variant=run.variant,
-            head=run.head,
-            seed=run.settings.seed,
-            debug=run.debug,
-            tags=run.settings.tags,
-            data=splits.name,
-            split=splits.val_split,
-            split_size=len(splits.val),
-            num_images=per_image.num_images,
-            checkpoint="last",
-            step=trainer.global_step,
-            scores=without_nan(values),
-            class_iu=by_class(splits.labels.classes, scores.class_iu.tolist()),
-            average_over=list(splits.average_over),
-            best_val=progress.best,
-            lists=splits.lists,
-            start={name: _start(path) for name, path in run.start.items()},
-            precision=str(run.config.trainer.precision),
-            num_processes=trainer.world_size,
-            device=device_name(trainer),
-            seconds=round(time.monotonic() - began, 1),
-            commit=made_by,
-            versions=versions(),
-            config=run.plain_config,
-        )
+        record = record_of(run, splits, task, trainer, progress, per_image)
+        record.seconds, record.commit = round(time.monotonic() - began, 1), made_by
         if trainer.is_global_zero:
             record.write(run.folder)
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            log.info(
-                "%s on %s: %s (%.0f s, at most %.1f GiB)%s",
-                run.variant, splits.val_split, in_words(values), record.seconds, memory,
-                f"; debug={run.debug}: not a result" if run.debug else "",
-            )  # fmt: skip
+            tell(run, record)
     return record
+
+
+def record_of(
+    run: Run,
+    splits: Splits,
+    task: SegmentationTask,
+    trainer: Trainer,
+    progress: Progress,
+    per_image: PerImage,
+) -> Record:
+    """Record what was scored, on what, and from which configuration."""
+    values, scores = task.results["test"]
+    return Record(
+        experiment=run.experiment,
+        variant=run.variant,
+        head=run.head,
+        seed=run.settings.seed,
+        debug=run.debug,
+        tags=run.settings.tags,
+        data=splits.name,
+        split=splits.val_split,
+        split_size=len(splits.val),
+        num_images=per_image.num_images,
+        checkpoint="last",
+        step=trainer.global_step,
+        scores=without_nan(values),
+        class_iu=by_class(splits.labels.classes, scores.class_iu.tolist()),
+        average_over=list(splits.average_over),
+        best_val=progress.best,
+        lists=splits.lists,
+        start={name: _start(path) for name, path in run.start.items()},
+        precision=str(run.config.trainer.precision),
+        num_processes=trainer.world_size,
+        device=device_name(trainer),
+        versions=versions(),
+        config=run.plain_config,
+    )
+
+
+def tell(run: Run, record: Record) -> None:
+    """Log the scores, the time and the memory of a finished run."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    values = {name: value for name, value in record.scores.items() if value is not None}
+    log.info(
+        "%s on %s: %s (%.0f s, at most %.1f GiB)%s",
+        run.variant, record.split, in_words(values), record.seconds, memory,
+        f"; debug={run.debug}: not a result" if run.debug else "",
+    )  # fmt: skip
 
 
 def read_data(run: Run) -> Splits:
