@@ -2,9 +2,10 @@
 
     python benchmarks/table2_operations.py [OVERRIDE ...]
 
-One training step (forward and backward) and the scoring of one image of mean size are counted, then
-multiplied by the numbers of steps and images. Convolutions and matrix products count, with a
-multiplication and an addition each. Overrides apply to every stage.
+The forward and backward pass of one training step and the scoring of one image of mean size are
+counted, a multiplication and an addition as two operations, and multiplied by the number of steps
+and images. Only convolutions and matrix products count. Overrides apply to every stage. The data
+set is drawn under `paths.data` if it is missing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ STAGES = (
 
 
 def operations(experiment: str, head: str, overrides: Sequence[str]) -> tuple[float, float]:
-    """Floating-point operations of a run's training and of all its scoring."""
+    """Operations of a run's training and of its scoring.
+
+    A run scores the validation images at each validation and once more at the end.
+    """
     config = compose([f"experiment={experiment}", f"head={head}", *overrides])
     config.recipe.fixed = [*config.recipe.fixed, *config.stage.fixed]
     recipe = instantiate(config.recipe, _convert_="all")
@@ -81,7 +85,7 @@ def _images(num: int, size: tuple[int, int]) -> Tensor:
 
 
 def main() -> None:
-    """Prints a line for each stage, and their sum."""
+    """Print a line for each stage and one for their sum, in TFLOP."""
     print(f"{'TFLOP':12} {'training':>9} {'scoring':>8} {'both':>7}")
     total = [0.0, 0.0]
     for experiment, head in STAGES:

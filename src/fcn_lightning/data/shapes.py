@@ -1,9 +1,9 @@
 """The embedded data set: scenes of shapes drawn from a seed into the layouts of VOC and SBD.
 
-Shapes have no colour of their own, so that only their form tells them apart; stars, crosses and
-rings have parts that a prediction of stride 32 cannot follow. The radii follow from that: sampled
-at stride 32, 16, 8 and 4, the validation labels have a mean IU of 50.7, 71.4, 86.3 and 93.6 %
-against themselves (benchmarks/upper_bounds.py), so that each skip has something to win.
+Shapes have random colors, so that only their form identifies them. Stars, crosses and rings have
+parts that a prediction of stride 32 cannot follow. The radii are chosen for this: sampled at stride
+32, 16, 8 and 4, the validation labels have a mean IU of 50.7, 71.4, 86.3 and 93.6 % with themselves
+(benchmarks/upper_bounds.py), so that each skip can improve the prediction.
 """
 
 from __future__ import annotations
@@ -37,18 +37,25 @@ VERSION = 2
 def scenes(
     name: str, root: str, train: Sequence[str], val: str, average_over: Sequence[str] = ()
 ) -> Splits:
-    """Splits of scenes, drawn under `root` where they are missing.
+    """Return splits of scenes; draw the set into `root` if it is missing.
 
-    SBD's tree has the training scenes, with `.mat` labels that have no void; VOC's has the
-    validation scenes, with palette PNGs whose shapes have a void border. As in the real ones,
-    some validation scenes are in SBD's training list too.
+    SBD's tree has the training scenes, with `.mat` labels without void; VOC's has the validation
+    scenes, with palette PNGs whose shapes have a void border. As in the real data sets, some
+    validation scenes are also in SBD's training list.
+
+    Raises:
+        ValueError: `root` holds another version of the set.
     """
     draw(Path(root))
     return voc_and_sbd(name, root, train, val, average_over=average_over, labels=SHAPES)
 
 
 def singles(name: str, root: str) -> Splits:
-    """Splits of single shapes to classify, drawn under `root` where they are missing."""
+    """Return splits of single shapes to classify; draw the set into `root` if it is missing.
+
+    Raises:
+        ValueError: `root` holds another version of the set.
+    """
     draw(Path(root))
     train, val = (_single_examples(Path(root) / "single" / part) for part in ("train", "val"))
     lists = {
@@ -97,7 +104,7 @@ def _check_version(root: Path) -> None:
 
 
 def scene(rng: Generator) -> tuple[ndarray, ndarray]:
-    """An image (h, w, 3) of two to five shapes, and its label map (h, w) without void."""
+    """Draw an image (h, w, 3) of two to five shapes and its label map (h, w) without void."""
     h, w = int(rng.integers(112, 145)), int(rng.integers(128, 177))
     image, label = _texture(rng, h, w, spread=30.0), np.zeros((h, w), np.uint8)
     for _ in range(rng.integers(2, 6)):
@@ -119,7 +126,7 @@ def single(rng: Generator, shape: int) -> ndarray:
 
 
 def with_void(label: ndarray) -> ndarray:
-    """The label map with a void border, two pixels wide, wherever two labels meet."""
+    """Return the label map with a void border, two pixels wide, wherever two labels meet."""
     picture = Image.fromarray(label)
     high = np.array(picture.filter(ImageFilter.MaxFilter(3)))
     low = np.array(picture.filter(ImageFilter.MinFilter(3)))
@@ -127,7 +134,7 @@ def with_void(label: ndarray) -> ndarray:
 
 
 def _outline(shape: str) -> ndarray:
-    """The corners of a shape in the unit circle, (n, 2); a ring's hole comes second."""
+    """Return the corners of a shape in the unit circle, (n, 2); of a ring, those of its outside."""
 
     def around(n: int, radii: Sequence[float]) -> ndarray:
         angle = 2 * np.pi * np.arange(n) / n
@@ -153,7 +160,7 @@ def _outline(shape: str) -> ndarray:
 def _mask(
     rng: Generator, shape: int, size: tuple[int, int], center: Sequence[float], radius: float
 ) -> ndarray:
-    """Where a shape is, (h, w) bool, turned at random."""
+    """Return the pixels of a shape, (h, w) bool, rotated at random."""
     name, angle = SHAPES.classes[shape], rng.uniform(0, 2 * np.pi)
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     corners = _outline(name) @ rotation * radius
@@ -166,7 +173,7 @@ def _mask(
 
 
 def _texture(rng: Generator, h: int, w: int, spread: float) -> ndarray:
-    """A colour that varies slowly, (h, w, 3) float, up to about `spread` from grey."""
+    """Return a color that varies slowly, (h, w, 3) float, up to about `spread` from gray."""
     base, grid = 128 + rng.uniform(-spread, spread, 3), rng.normal(0, 8, (4, 5, 3))
     planes = [
         np.array(
@@ -181,7 +188,7 @@ def _texture(rng: Generator, h: int, w: int, spread: float) -> ndarray:
 
 
 def _paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
-    """Fills a shape with another texture, of a colour that is not what lies below it."""
+    """Fill a shape with another texture, whose color differs from what it covers."""
     if not mask.any():
         return
     below, (h, w) = image[mask].mean(0), mask.shape
@@ -192,7 +199,7 @@ def _paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
 
 
 def _photograph(rng: Generator, image: ndarray) -> ndarray:
-    """Slightly blurred and with noise, as bytes."""
+    """Add noise and a slight blur; return uint8."""
     noisy = np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
     return np.array(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.6)))
 
