@@ -105,4 +105,4 @@ SIFTFLOW_GEO = LabelSet("siftflow_geo", ("sky", "horizontal", "vertical"))
 """Geometric classes of the same images."""
 
 LABEL_SETS = {labels.name: labels for labels in (VOC, PASCAL_CONTEXT, NYUD, SIFTFLOW, SIFTFLOW_GEO)}
-"""Label sets by name, as `labels` in conf/data/."""
+"""Label sets by name, for data configs that have no reader yet."""

@@ -242,8 +242,8 @@ def test_a_stage_whose_stage_before_is_not_there(command: Command, tmp_path: Pat
         (["compare", "a", "b"], "a is not a finished run: it has no per_image.npz."),
         (["data", "check", "vocc"], "Unknown choice `data=vocc`. Choose from nyud, pascal_context, "
          "shapes, siftflow, single_shapes, voc, voc2012, voc_aug, voc_trees. Did you mean `voc`?"),
-        (["data", "check", "nyud"], "`data=nyud` has no reader yet: its networks can be composed, "
-         "but neither trained nor scored."),
+        (["data", "check", "nyud"], "`data=nyud` has no reader (`_target_`) yet: its networks can "
+         "be composed, but neither trained nor scored."),
     ],
 )  # fmt: skip
 def test_other_commands(

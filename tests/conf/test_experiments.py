@@ -170,6 +170,6 @@ def test_an_experiment_without_a_reader_says_so(experiment: str) -> None:
         compose_run([f"experiment={experiment}"])
     name = experiment.partition("_")[0] if experiment.startswith("nyud") else experiment
     assert str(error.value) == (
-        f"`data={name}` has no reader yet: its networks can be composed, but neither trained nor "
-        "scored."
+        f"`data={name}` has no reader (`_target_`) yet: its networks can be composed, but neither "
+        "trained nor scored."
     )

@@ -158,7 +158,10 @@ def test_values_are_checked_before_any_work(override: str, message: str) -> None
             "+trainer.profilr=simple",
             "Unknown key `trainer.profilr`. Did you mean `trainer.profiler`?",
         ),
-        ("+num_classes=2", "Unknown key `num_classes`. Use the data set: classes are counted from"),
+        (
+            "+num_classes=2",
+            "Unknown key `num_classes`. Use `data`: a network has as many classes",
+        ),
         ("+logger.tags=[a]", "Unknown key `logger.tags`. Use `tags`."),
         ("+callbacks.patience=3", "Unknown key `callbacks.patience`."),
     ],

@@ -18,6 +18,9 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder or a checkpoint file.")],
     data: Annotated[str | None, typer.Option(help="Other data than it was trained with.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Where the data is.")] = None,
+    config_dir: Annotated[
+        Path | None, typer.Option(help="A folder with configs of your own, as of fcn-train.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Full tracebacks.")] = False,
 ) -> None:
@@ -25,7 +28,7 @@ def evaluate(
     from fcn_lightning.runs.evaluate import evaluate as scores_of
 
     with reported(traceback):
-        found = scores_of(checkpoint, data, data_root)
+        found = scores_of(checkpoint, data, data_root, config_dir)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:

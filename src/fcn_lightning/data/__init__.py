@@ -2,6 +2,16 @@
 
 from fcn_lightning.data.augment import Augment
 from fcn_lightning.data.dataset import Example, Sample, SegmentationDataset
-from fcn_lightning.data.splits import Splits, voc_and_sbd
+from fcn_lightning.data.splits import Splits, record, voc_and_sbd
+from fcn_lightning.labels import LabelSet
 
-__all__ = ["Augment", "Example", "Sample", "SegmentationDataset", "Splits", "voc_and_sbd"]
+__all__ = [
+    "Augment",
+    "Example",
+    "LabelSet",
+    "Sample",
+    "SegmentationDataset",
+    "Splits",
+    "record",
+    "voc_and_sbd",
+]

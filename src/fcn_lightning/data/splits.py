@@ -40,7 +40,9 @@ class Splits:
         train: Training images, without those of `val`.
         val: Validation images.
         val_split: Name of the validation list.
-        lists: Name, count and hash of each list, and how many images were left out.
+        lists: `train`, one `record` for each list; `val`, the `record` of the validation list;
+            `num_train`, the number of training images; `num_left_out`, the number of images left
+            out because they are scored.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
     """
 

@@ -4,6 +4,10 @@ Every crop offset and upscore kernel of the networks is computed from this geome
 in. Example, FCN-32s on VGG-16 padded by 100: pixel i of fc7 lies at 32 i + 12.5 of the image. An
 upscore layer of kernel 64 and stride 32 moves the first pixel to 12.5 - 31.5 = -19, so its output
 is cropped by 19.
+
+FCN-16s: `upscore2` (kernel 4) moves fc7's first pixel from 12.5 to 12.5 - 24 = -11.5. pool4 starts
+at -91.5, which is 5 of its pixels of 16 earlier, so its scores are cropped by 5. `upscore16`
+(kernel 32) moves -11.5 to -11.5 - 15.5 = -27, so its output is cropped by 27.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The published networks, as functions.
 
-Kernels and crops are computed (`geometry.py`) and given here for reading; `fcn16s().head.crops`
-returns them, and `summarize(fcn16s())` prints them. A crop is the number of rows at the top and of
-columns on the left that are cut off. Numbers are those of VGG-16 padded by 100.
+Kernels and crops are computed (`geometry.py`) and repeated here for the reader;
+`print(summarize(fcn16s()))` shows them. A crop is the number of rows at the top and of columns on
+the left that are cut off. Numbers are those of VGG-16 padded by 100, as in the reference; with
+`padding="same"`, as in experiment=shapes, they differ.
 
 The learning rates are those of the reference's solvers, which train with heavy learning: batch 1,
 momentum 0.99, summed loss. A run uses `lr` of conf/recipe/heavy.yaml times `lr_factor` of

@@ -23,7 +23,7 @@ from fcn_lightning.runs.trainer import configure_torch
 Clock = Callable[[], float]
 
 SLOW = 10.0
-"""Seconds from which the first call of a step is its time, and no other one is made."""
+"""A step that takes so many seconds at its first call is not called again."""
 
 WRITING = 1.25
 """Time to draw the embedded images and write their files, over the time to draw them."""

@@ -21,20 +21,23 @@ from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
 
 
-def evaluate(place: Path, data: str | None, root: Path | None) -> dict[str, Any]:
+def evaluate(
+    place: Path, data: str | None, root: Path | None, config_dir: Path | None = None
+) -> dict[str, Any]:
     """Score the last checkpoint of a run, or a checkpoint file.
 
     Args:
         place: A run's folder or a checkpoint file.
         data: The name of a data config; None for the data that it was trained with.
         root: Where the data is; None for where it was.
+        config_dir: A folder of configs that is searched first.
 
     Raises:
         ValueError: The checkpoint cannot be scored, or its classes are not those of the data.
     """
     configure_torch()
     checkpoint = formats.read_checkpoint(place)
-    splits = scored_data(checkpoint.card.get("data"), data, root)
+    splits = scored_data(checkpoint.card.get("data"), data, root, config_dir)
     num_classes = checkpoint.card["network"]["num_classes"]
     if not isinstance(num_classes, int):
         raise ValueError(f"{checkpoint.path} has several heads, which cannot be scored yet.")
@@ -73,7 +76,12 @@ def evaluate(place: Path, data: str | None, root: Path | None) -> dict[str, Any]
     }
 
 
-def scored_data(card: dict[str, Any] | None, name: str | None, root: Path | None) -> Splits:
+def scored_data(
+    card: dict[str, Any] | None,
+    name: str | None,
+    root: Path | None,
+    config_dir: Path | None = None,
+) -> Splits:
     """Read the data set of a checkpoint's card, or the data config of that name, without training.
 
     Raises:
@@ -84,7 +92,7 @@ def scored_data(card: dict[str, Any] | None, name: str | None, root: Path | None
         if card is None:
             raise ValueError("The checkpoint names no data. Add --data NAME --data-root DIR.")
         name, arguments = card["name"], dict(card["arguments"])
-    return read_data(name, {**arguments, "train": []}, root)
+    return read_data(name, {**arguments, "train": []}, root, config_dir)
 
 
 def read_data(
@@ -100,7 +108,9 @@ def read_data(
     if root is not None:
         arguments = arguments | {"root": str(root), "voc_root": None, "sbd_root": None}
     for key, value in arguments.items():
-        if key in node.keys():  # noqa: SIM118  a key whose value is missing is not `in` the node
+        if key not in node.keys():  # noqa: SIM118  a key whose value is missing is not `in` the node
+            continue
+        if key != "train" or OmegaConf.is_list(node._get_node(key)):  # a list of lists, not a file
             node[key] = value
     if OmegaConf.is_missing(node, "root"):
         raise ValueError(f"The place of {name} is not known. Add --data-root DIR.")

@@ -16,7 +16,7 @@ FREE = (
     "trainer.accumulate_grad_batches", "trainer.log_every_n_steps", "trainer.profiler",
     "trainer.deterministic", "trainer.benchmark", "trainer.detect_anomaly",
     "trainer.enable_progress_bar", "trainer.enable_model_summary", "trainer.inference_mode",
-    "callbacks.pictures", "callbacks.layers", "callbacks.learning_rate", "hydra", "hparams_search",
+    "callbacks.pictures", "callbacks.layers", "hydra", "hparams_search",
 )  # fmt: skip
 """Keys, with all below them, that change neither what is computed nor what is scored."""
 

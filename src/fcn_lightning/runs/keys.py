@@ -25,7 +25,7 @@ ELSEWHERE = {
     "checkpoint": "`init_from=PATH`",
     "pretrained": "`classifier=FILE`",
     "weights": "`init_from=PATH`",
-    "num_classes": "the data set: classes are counted from `data`",
+    "num_classes": "`data`: a network has as many classes as its data set",
     "optimizer": "`recipe.optimizer`",
     "scheduler": "`recipe.schedule`",
     "model": "`backbone` and `head`",

@@ -178,16 +178,18 @@ def compose_run(
 
 
 def require_reader(data: DictConfig) -> None:
-    """Refuse a data config that only names classes.
+    """Refuse a data config that only names classes, or has no name.
 
     Raises:
-        ValueError: It has no `_target_`.
+        ValueError: It has no `_target_` or no `name`.
     """
     if "_target_" not in data:
         raise ValueError(
-            f"`data={data.name}` has no reader yet: its networks can be composed, but neither "
-            "trained nor scored."
+            f"`data={data.name}` has no reader (`_target_`) yet: its networks can be composed, but "
+            "neither trained nor scored."
         )
+    if "name" not in data:
+        raise ValueError("The data config has no `name`. Add `name: NAME`, the name of its file.")
 
 
 def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:

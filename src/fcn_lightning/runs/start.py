@@ -33,7 +33,7 @@ def starting_points(
 ) -> dict[str, Path]:
     """Find what a run starts from: the stage before it unless `init_from` says otherwise.
 
-    The stage before is the run of the same overrides where there is one, or else the plain run.
+    The stage before is the run with the same overrides if it exists, otherwise the plain run.
 
     Raises:
         ValueError: The first stage has no classifier.

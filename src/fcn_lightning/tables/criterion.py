@@ -25,8 +25,8 @@ class Criterion:
     Attributes:
         expected: The configuration of the row.
         free: Keys that may differ from it.
-        starts: The configurations that the run which it starts from may have; empty where that is
-            no run of the table.
+        starts: The configurations allowed for the run that it starts from; empty if it does not
+            start from a run of the table.
     """
 
     expected: Expected

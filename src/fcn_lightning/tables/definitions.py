@@ -71,7 +71,7 @@ class Row(Strict):
 
 
 class Table(Strict):
-    """A table of a paper. Its first data set is shown unless another one has more rows."""
+    """A table of a paper. Its first data set is shown unless another one has more rows run."""
 
     id: str
     title: str
