@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -55,8 +56,13 @@ def operations(experiment: str, head: str, overrides: Sequence[str]) -> tuple[fl
 
 
 def _network(config: DictConfig, num_classes: int) -> nn.Module:
-    backbone, head = (OmegaConf.to_container(config[key]) for key in ("backbone", "head"))
-    return build(backbone=backbone, head=head, num_classes=num_classes, normalize=config.normalize)
+    parts: Any = OmegaConf.to_container(config)
+    return build(
+        backbone=parts["backbone"],
+        head=parts["head"],
+        num_classes=num_classes,
+        normalize=parts["normalize"],
+    )
 
 
 def _mean_size(dataset: SegmentationDataset) -> tuple[int, int]:
@@ -70,7 +76,8 @@ def _of_step(
 ) -> int:
     label = torch.zeros((batch, *label_size), dtype=torch.uint8)
     with FlopCounterMode(display=False) as counter:
-        softmax_loss(network(_images(batch, size)), label, "mean").mean().backward()
+        loss = softmax_loss(network(_images(batch, size)), label, "mean").mean()
+        loss.backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops()
 
 

@@ -51,9 +51,9 @@ def test_a_preempted_stage_goes_on_and_the_next_one_follows(
     assert second["after"] == [1]
     assert slurm.job(two)["Dependency"].startswith(f"afterok:{one}")
 
-    wait_until(lambda: "step 60 of 600" in log_of(first), 120, "the first stage is at work")
+    wait_until(lambda: "step 60 of 600" in log_of(first), 300, "the first stage is at work")
     high = slurm.submit("sleep 1", "--partition=high", "--exclusive")
-    assert slurm.ended(two, timeout=240) == "COMPLETED"
+    assert slurm.ended(two, timeout=600) == "COMPLETED"
     assert slurm.ended(high) == "COMPLETED"
     states = [slurm.job(job) for job in (one, two)]
     assert [state["JobState"] for state in states] == ["COMPLETED"] * 2
@@ -79,7 +79,7 @@ def test_a_stage_that_fails_cancels_the_next_one(slurm: Cluster, tiny: Tiny) -> 
 def test_a_cancelled_job_does_not_come_back(slurm: Cluster, tiny: Tiny) -> None:
     own = ("experiment=shapes", "recipe.max_steps=2000", "recipe.val_every=2000")
     (job,) = sweep(slurm, *tiny(*own, "augment.crop=64"))
-    wait_until(lambda: "step 200 of" in log_of(job), 120, "the job is at work")
+    wait_until(lambda: "step 200 of" in log_of(job), 300, "the job is at work")
     slurm.run("scancel", str(job["slurm_job"]))
     assert slurm.ended(str(job["slurm_job"])) == "CANCELLED"
     wait_until(lambda: "stopped by SIGTERM" in log_of(job), 30, "the job has saved itself")

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 Array = NDArray[Any]
-Numbers = Array | Tensor | np.generic | int | float | list[Any]
+Numbers = Any  # arrays, tensors, lists or single numbers
 
 FORWARD, LARGE = 5e-5, 50  # maps: absolute, or in proportion where values are above LARGE
 CLEAR = 1e-4  # the argmax is compared where the two largest scores differ by more

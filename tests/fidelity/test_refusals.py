@@ -163,6 +163,26 @@ def test_a_missing_mask(sentence: Callable[..., str]) -> None:
     assert said.startswith(f"`{TRAIN}` lacks `mask3/fc7`.")
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "spoil", "what"),
+    [
+        (FORWARD, "loss", np.atleast_1d, "cannot be compared (TypeError("),
+        (TRAIN, "loss", np.atleast_2d, "holds `loss` of (1, 10) and not of (10,)."),
+        (TRAIN, "mask9/fc7", lambda bits: np.append(bits, bits), "holds "),
+        (TRAIN, "maskshape9/fc7", lambda shape: np.append(shape, 1), "cannot be compared ("),
+    ],
+)
+def test_a_value_of_another_shape(
+    name: str,
+    key: str,
+    spoil: Callable[[Any], Any],
+    what: str,
+    sentence: Callable[..., str],
+) -> None:
+    change: Change = lambda values: values.update({key: spoil(values[key])})  # noqa: E731
+    assert sentence(name, WEIGHTS, SEQUENCE, change=change).startswith(f"`{name}` {what}")
+
+
 def test_a_missing_image_of_its_own(sentence: Callable[..., str]) -> None:
     model = "nyud-fcn16s-color-hha"
     names = (f"train_{model}_fast.npz", f"weights_{model}_narrow.npz", SEQUENCE)
@@ -186,6 +206,7 @@ def test_a_caffemodel_that_is_cut_off(folder: Folder, sentence: Callable[..., st
     ("content", "what"),
     [
         ("{}", "holds nothing to compare."),
+        ('{"a_9_py3_randint": [8]}', "holds no order of Python 2."),
         ('{"sbd_train_8498_py2": 3}', "cannot be compared (TypeError("),
     ],
 )

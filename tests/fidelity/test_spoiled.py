@@ -137,6 +137,25 @@ def test_a_blob(folder: Folder, fidelity: Fidelity) -> None:
     assert failed(record) == {"blobs": "score_pool4c"}
 
 
+def test_an_argmax_of_another_shape(folder: Folder, fidelity: Fidelity) -> None:
+    place = folder(*FCN8S)
+    values = dict(np.load(place / FCN8S[0]))
+    np.savez(place / FCN8S[0], **{**values, "argmax": values["argmax"][None]})
+    status, record = fidelity(place)
+    assert status == 1
+    assert list(failed(record).values()) == ["argmax"]
+
+
+@pytest.mark.usefixtures("few_roundings")
+def test_a_final_weight_of_another_shape(folder: Folder, fidelity: Fidelity) -> None:
+    place = folder(*ALEXNET)
+    values = dict(np.load(place / ALEXNET[0]))
+    np.savez(place / ALEXNET[0], **{**values, "final/fc7.bias": values["final/fc7.bias"][:-1]})
+    status, record = fidelity(place)
+    assert status == 1
+    assert failed(record)["final weights"].startswith("fc7.bias, of shape ")
+
+
 def test_a_label(folder: Folder, fidelity: Fidelity) -> None:
     place = folder(*FCN8S)
     values = dict(np.load(place / FCN8S[0]))

@@ -148,37 +148,35 @@ def _copies(network: nn.Module) -> dict[str, Array]:
     return {n: p.detach().cpu().numpy().copy() for n, p in parameters_of(network).items()}
 
 
-def _held(case: Case, group: str, learned: Iterable[str]) -> dict[str, Array]:
-    """A group's values: those of all layers that learn, and perhaps of others."""
-    return {name: case[group + name] for name in dict.fromkeys([*case.under(group), *learned])}
-
-
 def _rows(case: Case, title: str, run: Trajectory, start: Mapping[str, Array]) -> list[Row]:
     """The rows of a trajectory, of which first gradients may be left out with dropout."""
-    finals = _held(case, "final/", run.gradients)
-    dropout = "mask0/fc6" in case.values and not case.under("grad0/")
-    gradients = {} if dropout else _held(case, "grad0/", run.gradients)
-    losses = []
+    losses, gradients, changes = [], [], []
     for key, ours in {"loss": run.losses.mean(1), "loss_micro": run.losses}.items():
         if key == "loss" or key in case.values:
             if case[key].shape != ours.shape:
                 raise case.misfit(f"holds `{key}` of {case[key].shape} and not of {ours.shape}")
             for place, golden in np.ndenumerate(case[key]):
                 losses.append(relative(f"{key} of update {place[0] + 1}", ours[place], golden))
-    first = [relative(n, run.gradients.get(n, 0 * start[n]), g) for n, g in gradients.items()]
-    final = {n: run.final.get(n, start[n]) for n in finals}
-    weights = [relative(n, final[n], w) for n, w in finals.items()]
-    changes = [
-        relative(n, final[n] - start[n], w - start[n])
-        for n, w in finals.items()
-        if w.shape == start[n].shape and largest(w - start[n]) > WEIGHT * largest(w)
-    ]
+    if case.under("grad0/") or "mask0/fc6" not in case.values:
+        still = {name: 0 * value for name, value in start.items()}
+        gradients = _pairs(case, "grad0/", still | run.gradients, run.gradients)
+    weights = _pairs(case, "final/", {**start, **run.final}, run.gradients)
+    for name, ours, golden, unit in weights:
+        begin = start[name]
+        if golden.shape == begin.shape and largest(golden - begin) > WEIGHT * unit:
+            changes.append(relative(name, ours - begin, golden - begin))
     rest = len(weights) - len(changes)
     what = f"{len(changes)} changes, of a layer's largest"
     what += f"; {rest} not distinguishable" if rest else ""
     return [
         *compare(title, f"{len(run.losses)} updates' losses, relative", LOSS, losses),
-        *compare(title, "{} first gradients, of a layer's largest", GRADIENT, first),
+        *compare(title, "{} first gradients, of a layer's largest", GRADIENT, gradients),
         *compare(title, "{} final weights, of a layer's largest", WEIGHT, weights),
         *compare(title, what, CHANGE, changes or [Pair("", 0, 0)]),
     ]
+
+
+def _pairs(case: Case, group: str, ours: Mapping[str, Array], learned: Iterable[str]) -> list[Pair]:
+    """The pairs of a group of keys: of all layers that learn, and of others that it holds."""
+    names = dict.fromkeys([*case.under(group), *learned])
+    return [relative(name, ours[name], case[group + name]) for name in names]

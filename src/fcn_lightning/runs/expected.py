@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning.runs.compose import compose
 
@@ -24,8 +24,8 @@ class Expected:
         before: The stage that it starts from, or None where it starts from none.
     """
 
-    def __init__(self, overrides: Sequence[str], config_dir: Path | None = None) -> None:
-        self._composed = compose(overrides, config_dir)
+    def __init__(self, composed: DictConfig) -> None:
+        self._composed = composed
         self.head: str = self._composed.hydra.runtime.choices.head
         self.stage: str = self._composed.stage.name
         self._resolved: dict[str, dict[str, Any]] = {}
@@ -53,4 +53,4 @@ class Expected:
 @functools.cache
 def expected(*overrides: str, config_dir: Path | None = None) -> Expected:
     """Compose the configuration of some overrides, once in a process."""
-    return Expected(overrides, config_dir)
+    return Expected(compose(overrides, config_dir))

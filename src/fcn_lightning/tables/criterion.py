@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from fcn_lightning.runs.expected import Expected, expected
 from fcn_lightning.runs.identity import differences, in_words
 from fcn_lightning.runs.record import Record
-from fcn_lightning.tables.definitions import Scores, Table
+from fcn_lightning.tables.definitions import Scores, Stage, Table
 
 Differences = dict[str, tuple[Any, Any]]
 
@@ -74,21 +74,26 @@ class Criteria:
     rows: list[Criterion]
 
 
-def criteria(table: Table, data: str, config_dir: Path | None = None) -> Criteria:
-    """Compose every row and stage of a table on one data set.
+def criteria(
+    table: Table, data: str, config_dir: Path | None = None, composed: Sequence[Any] = ()
+) -> Criteria:
+    """Return the criteria of every row and stage of a table on one data set.
+
+    Args:
+        table: The table.
+        data: The data set.
+        config_dir: A folder of configs that is searched first.
+        composed: The configurations of `stages_of`, if they have been composed already.
 
     Raises:
         ValueError: The table cannot be run on the data.
     """
     at = table.on(data)
-    before = [
-        expected(f"experiment={each.experiment}", *each.overrides, config_dir=config_dir)
-        for each in at.before
+    every = [Expected(each) for each in composed] or [
+        expected(f"experiment={stage.experiment}", *stage.overrides, config_dir=config_dir)
+        for stage in stages_of(table, data)
     ]
-    rows = [
-        expected(f"experiment={at.experiment}", *row.overrides, config_dir=config_dir)
-        for row in table.rows
-    ]
+    before, rows = every[: len(at.before)], every[len(at.before) :]
     stages = {"classifier": before} | {
         each.before: [other for other in rows if other.stage == each.before]
         for each in rows
@@ -99,6 +104,13 @@ def criteria(table: Table, data: str, config_dir: Path | None = None) -> Criteri
         [Criterion(each, free) for each in before],
         [Criterion(each, free, tuple(stages.get(each.before or "", ()))) for each in rows],
     )
+
+
+def stages_of(table: Table, data: str) -> list[Stage]:
+    """Return the runs of one seed: the stages before the rows, and the rows."""
+    at = table.on(data)
+    rows = [Stage(experiment=at.experiment, id=r.id, overrides=r.overrides) for r in table.rows]
+    return [*at.before, *rows]
 
 
 def shortened(found: Differences, most: int = 3) -> str:

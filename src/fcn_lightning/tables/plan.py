@@ -10,8 +10,8 @@ from typing import Any
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.record import RecordError, is_complete, read_record
 from fcn_lightning.runs.run import Run, read_run
-from fcn_lightning.tables.criterion import Criterion, criteria, shortened
-from fcn_lightning.tables.definitions import Stage, Table
+from fcn_lightning.tables.criterion import Criterion, criteria, shortened, stages_of
+from fcn_lightning.tables.definitions import Data, Stage, Table
 from fcn_lightning.tables.records import Finished, Records
 
 
@@ -32,6 +32,11 @@ class Wanted:
     overrides: Sequence[str] = ()
     force: bool = False
     config_dir: Path | None = None
+
+    @property
+    def at(self) -> Data:
+        """What the table says of the data set."""
+        return self.table.on(self.data)
 
     @property
     def replaces(self) -> bool:
@@ -68,15 +73,14 @@ def plan(wanted: Wanted, records: Records) -> list[Planned]:
     Raises:
         ValueError: An override does not fit or changes a row, or the table has no such data.
     """
-    at, found = wanted.table.on(wanted.data), _criteria(wanted)
-    stages = [
-        Stage(experiment=at.experiment, id=r.id, overrides=r.overrides) for r in wanted.table.rows
-    ]
+    stages, num_before = stages_of(wanted.table, wanted.data), len(wanted.at.before)
+    found: list[Criterion] = []
     planned: list[Planned] = []
     for seed in wanted.seeds:
-        for criterion, stage in zip(found, (*at.before, *stages)):
-            overrides = tuple(_overrides(wanted, stage, seed))
-            config = compose(overrides, wanted.config_dir)
+        overrides = [tuple(_overrides(wanted, stage, seed)) for stage in stages]
+        configs = [compose(each, wanted.config_dir) for each in overrides]
+        found = found or _criteria(wanted, configs)
+        for i, (criterion, stage, config) in enumerate(zip(found, stages, configs)):
             run = read_run(config, config.hydra, [each.run.folder for each in planned])
             _refuse_changes(wanted, criterion, stage, seed, run)
             counting = [
@@ -84,7 +88,7 @@ def plan(wanted: Wanted, records: Records) -> list[Planned]:
                 for each in records.of(stage.experiment)
                 if each.record.seed == seed and _counts(criterion, each, run)
             ]
-            planned.append(Planned(criterion, stage in stages, overrides, config, run, counting))
+            planned.append(Planned(criterion, i >= num_before, overrides[i], config, run, counting))
     return planned
 
 
@@ -106,8 +110,10 @@ def to_do(wanted: Wanted, planned: Sequence[Planned]) -> list[Planned]:
     return [each for each in planned if each in missing]
 
 
-def _criteria(wanted: Wanted) -> list[Criterion]:
-    found = criteria(wanted.table, wanted.data, wanted.config_dir)
+def _criteria(wanted: Wanted, configs: Sequence[Any]) -> list[Criterion]:
+    """Return the criteria of a seed's runs, whose configs are the rows' own without overrides."""
+    composed = () if wanted.overrides else configs
+    found = criteria(wanted.table, wanted.data, wanted.config_dir, composed)
     return [*found.before, *found.rows]
 
 
