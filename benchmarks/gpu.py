@@ -159,7 +159,7 @@ def operations(work: Work) -> int:
 
 
 def use(precision: str) -> None:
-    """Makes float32's convolutions and products TF32's, or float32's own."""
+    """Make float32's convolutions and products TF32's, or float32's own."""
     torch.backends.cudnn.allow_tf32 = precision == "TF32"
     torch.set_float32_matmul_precision("high" if precision == "TF32" else "highest")
 
@@ -202,7 +202,7 @@ def machine(device: str) -> str:
 
 
 def main() -> None:
-    """Prints a Markdown table, a row as soon as it is measured."""
+    """Print a Markdown table, a row as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=None, help="a file for the same as JSON")
     parser.add_argument("--device", default="cuda")

@@ -31,7 +31,7 @@ RUN = [
 
 
 def main() -> None:
-    """Prints a line for each kill, and fails where the ends differ."""
+    """Print a line for each kill, and fail where the ends differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def run(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
-    """Starts a run in a session of its own; what it prints is in `printed`."""
+    """Start a run in a session of its own; what it prints is in `printed`."""
     environment = {**os.environ, "WANDB_MODE": "offline"}
     command = [sys.executable, "-m", "fcn_lightning.cli.train", *RUN, *overrides]
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,13 +91,13 @@ def run(folder: Path, overrides: list[str]) -> subprocess.Popen[bytes]:
 
 
 def wait_for_start(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Waits until a run is at work in its folder."""
+    """Wait until a run is at work in its folder."""
     while process.poll() is None and b"starts from" not in (folder / "printed").read_bytes():
         time.sleep(0.05)
 
 
 def stop(process: subprocess.Popen[bytes], how: str, rng: random.Random) -> None:
-    """Sends the signal to the run's command, to one of its processes, or to all."""
+    """Send the signal to the run's command, to one of its processes, or to all."""
     if how == "SIGTERM":
         process.terminate()
     elif how == "SIGKILL all":
@@ -120,7 +120,7 @@ def members(group: int) -> list[int]:
 
 
 def leave_none(process: subprocess.Popen[bytes]) -> None:
-    """Waits until the run's other processes are gone, as they must be by themselves."""
+    """Wait until the run's other processes are gone, as they must be by themselves."""
     limit = time.monotonic() + 20
     while there := members(process.pid):
         if time.monotonic() > limit:

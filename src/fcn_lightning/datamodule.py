@@ -107,7 +107,7 @@ class SegmentationData(LightningDataModule):
 
 
 def by_size(samples: Sequence[Sample]) -> list[Sample]:
-    """Groups samples by size and stacks each group, so that no image is padded."""
+    """Group samples by size and stack each group, so that no image is padded."""
     groups: dict[torch.Size, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample["image"].shape].append(sample)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder, which becomes `path` when the block ends.
+    """Yield a temporary path in the same folder, which becomes `path` when the block ends.
 
     The content is on disk before the rename: at any moment `path` is the previous file or the
     complete new one. If the block raises, the temporary file is removed and `path` is unchanged.
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Checks that a file may be written.
+    """Check that a file may be written.
 
     Raises:
         ValueError: It exists and `overwrite` is False, or its folder does not exist.

@@ -40,7 +40,7 @@ class Predictor:
 
 
 def load(place: Path, device: str | torch.device | None = None) -> Predictor:
-    """Loads the network of a checkpoint, or of a run's last one, on a GPU if there is one.
+    """Load the network of a checkpoint, or of a run's last one, on a GPU if there is one.
 
     Raises:
         FileNotFoundError: The run or file does not exist.

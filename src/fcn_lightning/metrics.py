@@ -23,7 +23,7 @@ class Scores(NamedTuple):
 def confusion_matrix(
     prediction: Integer[Tensor, "*shape"], label: Integer[Tensor, "*shape"], num_classes: int
 ) -> Int[Tensor, "classes classes"]:
-    """Counts pixels by label (row) and prediction (column); void pixels are left out.
+    """Count pixels by label (row) and prediction (column); void pixels are left out.
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `fast_hist`.
     """
@@ -33,7 +33,7 @@ def confusion_matrix(
 
 
 def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:
-    """Computes the scores of a confusion matrix.
+    """Compute the scores of a confusion matrix.
 
     Means skip undefined classes: mean_acc those that are not labeled, mean_iu those that are
     neither labeled nor predicted. A class that is predicted but not labeled has IU 0.
@@ -66,7 +66,7 @@ class SegmentationScores(Metric):
         self.add_state("confusion", zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
-        """Adds predictions and labels, both (n, h, w); 255 is void."""
+        """Add predictions and labels, both (n, h, w); 255 is void."""
         self.confusion += confusion_matrix(prediction, label, self.num_classes)
 
     def compute(self) -> Scores:

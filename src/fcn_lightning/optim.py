@@ -70,7 +70,7 @@ class Recipe:
     per_pass: Positive | None = None
 
     def passes(self, num_processes: int) -> tuple[int, int]:
-        """Returns the images in one pass of a process, and its passes in one step.
+        """Return the images in one pass of a process, and its passes in one step.
 
         Raises:
             ValueError: The batch is not divisible by the number of processes, or a process's
@@ -157,7 +157,7 @@ def named_groups(names: list[str], recipe: Recipe) -> list[Group]:
 
 
 def describe_groups(network: nn.Module, recipe: Recipe) -> str:
-    """Describes the parameter groups in an aligned table, with their effective learning rates.
+    """Describe the parameter groups in an aligned table, with their effective learning rates.
 
     The last row has the parameters of fixed layers. Layers in a row of the network are given as
     "first to last".
@@ -217,7 +217,7 @@ def _layer(name: str) -> str:
 
 
 def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:
-    """Makes the optimizer of a recipe, and the learning rate schedule over its steps.
+    """Make the optimizer of a recipe, and the learning rate schedule over its steps.
 
     At a fixed rate, SGD computes the same steps as Caffe's solver:
     v = momentum v + lr (g + decay w), w = w - v.

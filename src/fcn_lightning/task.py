@@ -40,7 +40,7 @@ class SegmentationTask(LightningModule):
         seed: int = 0,
         card: dict[str, Any] | None = None,
     ) -> None:
-        """Wraps a network for training and scoring.
+        """Wrap a network for training and scoring.
 
         Args:
             network: The network.
@@ -102,7 +102,7 @@ class SegmentationTask(LightningModule):
         checkpoint[KEY] = self.card
 
     def _log_loss(self) -> None:
-        """Logs the mean loss of a step's images, over its passes and processes."""
+        """Log the mean loss of a step's images, over its passes and processes."""
         losses, self._step_losses = self._step_losses, []
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
@@ -112,7 +112,7 @@ class SegmentationTask(LightningModule):
             self.log("train/loss", loss.cpu(), prog_bar=True)
 
     def _check_losses(self) -> None:
-        """Checks all losses since the last call. On a GPU, this waits for its results.
+        """Check all losses since the last call. On a GPU, this waits for its results.
 
         Raises:
             ValueError: One of them is not finite.
@@ -136,7 +136,7 @@ class SegmentationTask(LightningModule):
         ).sum(0)
 
     def _score(self, batch: list[Sample]) -> Tensor:
-        """Adds images of one size to the scores; returns their predictions, (n, h, w)."""
+        """Add images of one size to the scores; return their predictions, (n, h, w)."""
         (group,) = batch
         score = self.network(group["image"])
         prediction = score.argmax(1)

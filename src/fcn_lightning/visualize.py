@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def colorize(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"]) -> ndarray:
-    """Colors a label map by a palette; returns (h, w, 3) uint8."""
+    """Colors a label map by a palette; return (h, w, 3) uint8."""
     colors: ndarray = palette[label]
     return colors
 
@@ -41,7 +41,7 @@ def side_by_side(
 
 
 def save_label(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path) -> None:
-    """Writes a label map as a palette PNG; its pixel values are the labels."""
+    """Write a label map as a palette PNG; its pixel values are the labels."""
     picture = Image.fromarray(label, mode="P")
     picture.putpalette(palette.tobytes())
     picture.save(path)

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def fidelity() -> Callable[..., Any]:
-    """Runs `python -m fidelity --json`; returns its status and what it printed."""
+    """Run `python -m fidelity --json`; return its status and what it printed."""
 
     def run(place: Path) -> tuple[int, Any]:
         done = CliRunner().invoke(app, [str(place), "--json"])

@@ -24,7 +24,7 @@ STATISTICS = ("mean", "std", "min", "max")
 
 
 def check_maps(case: Case, device: str) -> list[Row]:
-    """Compares maps, scores, their argmax and losses.
+    """Compare maps, scores, their argmax and losses.
 
     A forward file holds an RGB image. An extra file holds weights, and images of another data set
     that are normalized already.
@@ -45,7 +45,7 @@ def check_maps(case: Case, device: str) -> list[Row]:
 
 
 def check_stats(case: Case, device: str) -> list[Row]:
-    """Compares shapes at every size, and values where a forward file has an image of that size."""
+    """Compare shapes at every size, and values where a forward file has an image of that size."""
     model, network, sizes = MODELS[case.model], network_of(case.weights), case.under("")
     shown = {}
     for other in cases_in(case.path.parent):

@@ -67,14 +67,14 @@ def without_normalization(network: FCN | LateFusion) -> FCN | LateFusion:
 
 
 def check_weights(case: Case, device: str) -> list[Row]:
-    """Compares each layer of the network with the weights of its name."""
+    """Compare each layer of the network with the weights of its name."""
     layers = parameters_of(network_of(case)).items()
     pairs = [Pair(name, ours.detach(), case[name]) for name, ours in layers if name in case.values]
     return compare(case.title, "{} weights and biases in their places", 0.0, pairs)
 
 
 def check_caffemodel(case: Case, device: str) -> list[Row]:
-    """Compares the imported network's parameters with those of the weights file, bit for bit.
+    """Compare the imported network's parameters with those of the weights file, bit for bit.
 
     A file that the importer refuses is infinitely far off.
     """

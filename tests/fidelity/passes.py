@@ -131,7 +131,7 @@ def _reads(head: SkipHead) -> dict[nn.Module, str]:
 
 
 def _add_cropped(head: SkipHead, blobs: Blobs) -> None:
-    """Adds the cropped scores, and in late fusion the last sum, which no layer reads."""
+    """Add the cropped scores, and in late fusion the last sum, which no layer reads."""
     for skip, (name, (_, begin)) in zip(head.skips, head.crops.items()):
         score, upscored = f"score_{skip}{head.suffix}", blobs[name + head.suffix]
         h, w = upscored.shape[2:]

@@ -29,7 +29,7 @@ MEASURES = {
 
 
 def check_metrics(case: Case, device: str) -> list[Row]:
-    """Compares histograms and scores with those of the reference's score.py."""
+    """Compare histograms and scores with those of the reference's score.py."""
     histograms, scores = [], []
     for name in dict.fromkeys(key.rpartition("/")[0] for key in case.values):
         metric = SegmentationScores(len(case[f"{name}/hist"]))
@@ -46,20 +46,20 @@ def check_metrics(case: Case, device: str) -> list[Row]:
 
 
 def check_kernels(case: Case, device: str) -> list[Row]:
-    """Compares kernels of bilinear interpolation, by their size."""
+    """Compare kernels of bilinear interpolation, by their size."""
     pairs = [Pair(key, bilinear_kernel(int(key)), golden) for key, golden in case.under("").items()]
     return compare("surgery.py", "{} bilinear kernels", KERNEL, pairs)
 
 
 def check_palette(case: Case, device: str) -> list[Row]:
-    """Compares the colors of PASCAL VOC's labels, from label 0 on."""
+    """Compare the colors of PASCAL VOC's labels, from label 0 on."""
     golden = case[""]
     pairs = [Pair("palette", voc_palette()[: len(golden)], golden)]
     return compare("PASCAL VOC", f"the palette's first {len(golden)} colours", 0.0, pairs)
 
 
 def check_order(case: Case, device: str) -> list[Row]:
-    """Compares the first images that the reference draws, for each data set."""
+    """Compare the first images that the reference draws, for each data set."""
     python2, python3 = [], []
     for name, golden in case.under("").items():
         num_images = int(re.findall(r"_(\d+)_py", name)[-1])

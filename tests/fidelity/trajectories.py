@@ -48,13 +48,13 @@ class Trajectory(NamedTuple):
 
 
 def check_sequence(case: Case, device: str) -> list[Row]:
-    """Reads the images and labels of trajectories, which hold nothing to compare."""
+    """Read the images and labels of trajectories, which hold nothing to compare."""
     examples(case, MODELS["voc-fcn32s"], *SEQUENCE)
     return []
 
 
 def check_train(case: Case, device: str) -> list[Row]:
-    """Compares losses, first gradients, final weights and their changes.
+    """Compare losses, first gradients, final weights and their changes.
 
     A trajectory of a large rate is chaotic: rounding alone decides the side of a ReLU, or which of
     two nearly equal pixels a pool takes. So training is first rounded as Caffe rounds, and where

@@ -37,7 +37,7 @@ def dump_checkpoint(trainer: Trainer) -> dict[str, Any]:
 
 
 def validate(trainer: Trainer) -> None:
-    """Runs a validation inside `Trainer.fit`."""
+    """Run a validation inside `Trainer.fit`."""
     trainer.validating = True
     trainer.fit_loop.epoch_loop.val_loop.run()
     trainer.training = True
@@ -54,21 +54,21 @@ def take_processes(trainer: Trainer) -> list[Popen[bytes]]:
 
 
 def set_logged_steps(checkpoint: dict[str, Any], steps: int) -> None:
-    """Makes a checkpoint one outside of any validation, after `steps` logged steps."""
+    """Make a checkpoint one outside of any validation, after `steps` logged steps."""
     loops, none = checkpoint["loops"]["fit_loop"], dict.fromkeys(COUNTS, 0)
     loops["epoch_loop.val_loop.batch_progress"] |= {"current": none, "total": none}
     loops["epoch_loop.state_dict"]["_batches_that_stepped"] = steps
 
 
 def set_batches(checkpoint: dict[str, Any], batches: int) -> None:
-    """Sets the number of training batches that a checkpoint was saved after."""
+    """Set the number of training batches that a checkpoint was saved after."""
     counts = dict.fromkeys(COUNTS, batches)
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     progress |= {"current": counts, "total": counts}
 
 
 def move_model_checkpoints(checkpoint: dict[str, Any], folder: Path) -> None:
-    """Replaces the folder of the files that each ModelCheckpoint's state names."""
+    """Replace the folder of the files that each ModelCheckpoint's state names."""
 
     def moved(path: str) -> str:
         return str(folder / Path(path).name) if path else path

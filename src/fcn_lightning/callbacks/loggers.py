@@ -39,11 +39,11 @@ class MetricsFile(Logger):
         return len(self._rows)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Does nothing: config.yaml has them."""
+        """Do nothing: config.yaml has them."""
 
     @rank_zero_only
     def keep(self, num_rows: int) -> None:
-        """Keeps the first rows of an existing file and drops the others."""
+        """Keep the first rows of an existing file and drop the others."""
         if not self.path.is_file():
             return
         with self.path.open(newline="") as file:
@@ -68,7 +68,7 @@ class MetricsFile(Logger):
         return None
 
     def _rewrite(self) -> None:
-        """Writes the whole file."""
+        """Write the whole file."""
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
@@ -84,7 +84,7 @@ def wandb_logger(
     tags: Sequence[str] = (),
     **arguments: Any,
 ) -> WandbLogger:
-    """Creates a W&B run with this machine's W&B settings; offline without an account.
+    """Create a W&B run with this machine's W&B settings; offline without an account.
 
     If the folder has a W&B run already, that run is resumed.
     """

@@ -35,7 +35,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Writes a checkpoint.
+        """Write a checkpoint.
 
         Raises:
             OSError: It cannot be written. The previous one is unchanged.
@@ -66,7 +66,7 @@ class Stopping(Callback):
     """
 
     def __init__(self, path: Path, metrics: MetricsFile) -> None:
-        """Creates the callback.
+        """Create the callback.
 
         Args:
             path: The path of `last.ckpt`.
@@ -81,7 +81,7 @@ class Stopping(Callback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles signals inside the block; a second Ctrl-C interrupts at once.
+        """Handle signals inside the block; a second Ctrl-C interrupts at once.
 
         A second SIGTERM does not: clusters may send it twice.
         """
@@ -141,7 +141,7 @@ class Stopping(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Sets Lightning's counts to those between two steps."""
+        """Set Lightning's counts to those between two steps."""
         step = trainer.global_step
         # Lightning counts a step after the validation that follows it, which a resumed run repeats.
         pending = step < trainer.max_steps and _is_due(pl_module, step)
@@ -168,7 +168,7 @@ class Stopping(Callback):
         self._signal = signum
 
     def _save(self, trainer: Trainer) -> None:
-        """Saves from process 0 alone."""
+        """Save from process 0 alone."""
         if trainer.global_step:
             checkpoint = lightning_internals.dump_checkpoint(trainer)
             trainer.strategy.save_checkpoint(checkpoint, self.path)
@@ -184,7 +184,7 @@ class Stopping(Callback):
 
 
 def end_processes(trainer: Trainer, patience: float = 0.0) -> None:
-    """Ends the processes that process 0 started on its machine, including those that hang.
+    """End the processes that process 0 started on its machine, including those that hang.
 
     Args:
         trainer: The trainer that started them.

@@ -17,7 +17,7 @@ app = typer.Typer(help="The data on disk.", no_args_is_help=True)
 
 @app.callback()
 def _data() -> None:
-    """Make `check` a command of its own, though there is no other one yet."""
+    """Make `check` a subcommand, though there is no other one yet."""
 
 
 @app.command()

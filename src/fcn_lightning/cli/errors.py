@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
-"""What installs the choices of a group that come with plugins."""
+"""How to install the choices of a group that come with plugins."""
 
 
 @contextmanager

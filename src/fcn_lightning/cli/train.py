@@ -22,7 +22,7 @@ OTHER_WORDS = {
     "logger=null": "~logger",
     "callbacks=null": "~callbacks",
 }
-"""What users type, in Hydra's words."""
+"""Arguments that users type, in Hydra's syntax."""
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")

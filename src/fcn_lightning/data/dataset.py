@@ -37,7 +37,7 @@ class SegmentationDataset(Dataset[Sample]):
         labels: LabelSet,
         read_label: Mapping[str, Callable[[Path], ndarray]],
     ) -> None:
-        """Makes a data set of these examples.
+        """Make a data set of these examples.
 
         Args:
             examples: Images and their labels.
@@ -52,7 +52,7 @@ class SegmentationDataset(Dataset[Sample]):
         return len(self.examples)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads one example.
+        """Read one example.
 
         Raises:
             ValueError: The image or label cannot be read, their sizes differ, or the label map has
@@ -90,7 +90,7 @@ class SegmentationDataset(Dataset[Sample]):
 
 
 def read_image(path: Path) -> ndarray:
-    """Reads an image file as RGB, (h, w, 3) uint8; gray and CMYK images are converted.
+    """Read an image file as RGB, (h, w, 3) uint8; gray and CMYK images are converted.
 
     Raises:
         ValueError: It cannot be read, or is truncated.

@@ -16,7 +16,7 @@ Order = Literal["with_replacement", "permutation"]
 
 
 def seed_of(purpose: str, *address: int) -> int:
-    """Derives a seed from a purpose and an address, such as (seed, step, place in the batch)."""
+    """Derive a seed from a purpose and an address, such as (seed, step, place in the batch)."""
     entropy = (zlib.crc32(purpose.encode()), *address)
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 

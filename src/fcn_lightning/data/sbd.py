@@ -13,7 +13,7 @@ from fcn_lightning.data.tree import Tree, find
 
 
 def tree(root: Path, *, download: bool = False) -> Tree:
-    """Finds SBD under `root`, in the layout of its archive or of torchvision.
+    """Find SBD under `root`, in the layout of its archive or of torchvision.
 
     Args:
         root: The folder with `img` and `cls`, or one in which the archive was unpacked.
@@ -32,7 +32,7 @@ def tree(root: Path, *, download: bool = False) -> Tree:
 
 
 def read_label(path: Path) -> ndarray:
-    """Reads the class segmentation of a `cls/*.mat` file, (h, w); SBD has no void pixels."""
+    """Read the class segmentation of a `cls/*.mat` file, (h, w); SBD has no void pixels."""
     import scipy.io  # takes half a second
 
     segmentation: ndarray = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]

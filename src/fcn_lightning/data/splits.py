@@ -66,7 +66,7 @@ def voc_and_sbd(
     average_over: Sequence[str] = (),
     labels: LabelSet = VOC,
 ) -> Splits:
-    """Makes splits of PASCAL VOC and SBD.
+    """Make splits of PASCAL VOC and SBD.
 
     A list is an official one by its name (OFFICIAL), or one of a data set's own: `voc/train`,
     `sbd/val`. Several training lists make one ordered union of ids. An image that both data sets
@@ -128,7 +128,7 @@ def official(name: str) -> list[str]:
 
 
 def describe(lists: Mapping[str, Any]) -> str:
-    """Describes the `lists` of Splits in one line."""
+    """Describe the `lists` of Splits in one line."""
     sources = " + ".join(f"{r['list']} ({r['count']})" for r in lists["train"])
     val = lists["val"]
     return (

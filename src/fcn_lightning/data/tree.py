@@ -26,7 +26,7 @@ class Tree:
     lists: Path
 
     def ids(self, split: str) -> list[str]:
-        """Reads one of the data set's own lists.
+        """Read one of the data set's own lists.
 
         Raises:
             ValueError: There is no such list.
@@ -64,7 +64,7 @@ class Tree:
 
 
 def find(folders: Sequence[Path], inside: str, name: str, key: str) -> Path:
-    """Returns the first of `folders` that has a subfolder `inside`.
+    """Return the first of `folders` that has a subfolder `inside`.
 
     Raises:
         FileNotFoundError: No folder has it; the message names the data set and the config `key`.

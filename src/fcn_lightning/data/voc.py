@@ -15,7 +15,7 @@ from fcn_lightning.data.tree import Tree, find
 
 
 def tree(root: Path, *, download: bool = False) -> Tree:
-    """Finds VOC 2012 or, if it is missing, VOC 2011 under `root`.
+    """Find VOC 2012 or, if it is missing, VOC 2011 under `root`.
 
     Args:
         root: The VOC folder itself, or a folder in which an archive was unpacked.
@@ -34,7 +34,7 @@ def tree(root: Path, *, download: bool = False) -> Tree:
 
 
 def read_label(path: Path) -> ndarray:
-    """Reads the indices of a palette PNG, (h, w); 255 is void.
+    """Read the indices of a palette PNG, (h, w); 255 is void.
 
     Raises:
         ValueError: It is neither a palette nor a gray image.

@@ -35,7 +35,7 @@ class Architecture:
 def architecture_of(
     source: ForeignWeights, normalize: str | None, classes: int | None
 ) -> Architecture:
-    """Identifies a network by the names of its layers, and widths and classes by their shapes.
+    """Identify a network by the names of its layers, and widths and classes by their shapes.
 
     Args:
         source: The file's content.
@@ -83,7 +83,7 @@ def _head(source: ForeignWeights, suffix: str) -> dict[str, Any]:
 
 
 def _upscore(source: ForeignWeights) -> str:
-    """Returns "fixed" if all upscore layers are bilinear, "learned" if only the last one is."""
+    """Return "fixed" if all upscore layers are bilinear, "learned" if only the last one is."""
     weights = {n: w for n, w in source.weights.items() if n.startswith("upscore")}
     learned = {name for name, weight in weights.items() if not _is_bilinear(weight)}
     largest = max((weight.shape[-1] for weight in weights.values()), default=0)

@@ -88,7 +88,7 @@ def _fc6_kernel(weight: Tensor, channels: int) -> int:
 
 
 def _padding(source: ForeignWeights, family: str, suffix: str) -> int | str:
-    """Returns the padding of an FCN, or the reference's choice for an FCN of this classifier."""
+    """Return the padding of an FCN, or the reference's choice for an FCN of this classifier."""
     first, same = FIRST[family]
     names = (f"{first}{suffix}", f"{first}_bgrd{suffix}")
     pads = [source.parameters.get(name, {}).get("pad") for name in names]

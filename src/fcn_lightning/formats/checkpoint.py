@@ -77,7 +77,7 @@ class Checkpoint:
         return cls(path, card, weights, int(content.get("global_step", 0)))
 
     def save(self) -> None:
-        """Writes the file, without the state of an optimizer or trainer."""
+        """Write the file, without the state of an optimizer or trainer."""
         content = {
             KEY: dict(self.card),
             "state_dict": {PREFIX + name: value for name, value in self.weights.items()},
@@ -87,7 +87,7 @@ class Checkpoint:
             torch.save(content, temporary)
 
     def network(self) -> Network:
-        """Builds the network with its weights; an imported classifier scores zero.
+        """Build the network with its weights; an imported classifier scores zero.
 
         Raises:
             ValueError: The weights do not match the network that the card describes.
@@ -119,7 +119,7 @@ def find(place: Path) -> Path:
 
 
 def read_checkpoint(place: Path) -> Checkpoint:
-    """Reads the last checkpoint of a run folder, or a checkpoint file.
+    """Read the last checkpoint of a run folder, or a checkpoint file.
 
     Raises:
         FileNotFoundError: It does not exist.

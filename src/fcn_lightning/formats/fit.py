@@ -97,7 +97,7 @@ def _check_shape(
 
 
 def _check_built(source: ForeignWeights, name: str, network: Network) -> None:
-    """Checks that a weight without a parameter is the kernel of a fixed upscore layer."""
+    """Check that a weight without a parameter is the kernel of a fixed upscore layer."""
     layer = name.rpartition(".")[0]
     for own, (classes, side) in _upscores(network):
         if own == layer or (isinstance(network, LateFusion) and own.startswith(layer)):
@@ -110,7 +110,7 @@ def _check_built(source: ForeignWeights, name: str, network: Network) -> None:
 
 
 def _upscores(network: nn.Module) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yields each fixed upscore layer's name, classes and kernel size."""
+    """Yield each fixed upscore layer's name, classes and kernel size."""
     for name, layer in network.named_modules():
         if isinstance(layer, FixedUpscore):
             side = layer.get_buffer("kernel").shape[-1]

@@ -20,7 +20,7 @@ TORCH = (b"PK\x03\x04", b"\x80\x02")
 
 
 def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
-    """Reads the weights that a network starts from, by its names for layers.
+    """Read the weights that a network starts from, by its names for layers.
 
     Args:
         place: A run folder, a checkpoint, torchvision's weights of the same backbone, or a
@@ -46,7 +46,7 @@ def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
 
 
 def read_foreign(path: Path, *, at_once: bool) -> ForeignWeights:
-    """Reads another framework's file: a `.caffemodel`, or a `.pth` of torchfcn or torchvision.
+    """Read another framework's file: a `.caffemodel`, or a `.pth` of torchfcn or torchvision.
 
     Args:
         path: The file; its suffix does not matter.
@@ -71,7 +71,7 @@ def read_foreign(path: Path, *, at_once: bool) -> ForeignWeights:
 
 
 def _check_normalization(path: Path, theirs: object, network: Network) -> None:
-    """Compares scales only: the means differ between the reference's data sets as well."""
+    """Compare scales only: the means differ between the reference's data sets as well."""
     ours = network.description["normalize"]
     if not isinstance(ours, str) or not isinstance(theirs, str):
         return

@@ -44,7 +44,7 @@ def import_file(
     at_once: bool = False,
     overwrite: bool = False,
 ) -> Imported:
-    """Writes a checkpoint with the network and weights of another framework's file.
+    """Write a checkpoint with the network and weights of another framework's file.
 
     A classifier becomes an FCN-32s. The checkpoint then has no scoring layer: it starts at zero,
     for any number of classes.

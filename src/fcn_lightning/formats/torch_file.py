@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def load(path: Path) -> Mapping[str, Any]:
-    """Reads plain values and tensors; objects of other classes are never created.
+    """Read plain values and tensors; objects of other classes are never created.
 
     Raises:
         ValueError: The file is damaged, of another format, or holds other objects.
@@ -28,7 +28,7 @@ def load(path: Path) -> Mapping[str, Any]:
 
 
 def check_state(path: Path, state: object) -> Mapping[str, Tensor]:
-    """Returns `state` if it maps names to tensors; raises a ValueError otherwise."""
+    """Return `state` if it maps names to tensors; raise a ValueError otherwise."""
     return _by_name(path, state or None, Tensor)
 
 

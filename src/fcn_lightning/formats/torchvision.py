@@ -31,7 +31,7 @@ def is_googlenet(state: Mapping[str, Tensor]) -> bool:
 
 
 def renamed(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Renames layers in order: to the network's convolutions, then to fc6, fc7 and fc8.
+    """Rename layers in order: to the network's convolutions, then to fc6, fc7 and fc8.
 
     The fully connected layers may be missing.
 

@@ -26,7 +26,7 @@ def build(
     fusion: str | None = None,
     image_scale: float = 1.0,
 ) -> Network:
-    """Builds a network with newly initialized weights.
+    """Build a network with newly initialized weights.
 
     The arguments are kept as `network.description`, so that `build(**network.description)` makes
     the same network again.

@@ -55,7 +55,7 @@ class FCN(nn.Module):
         self.image_scale = image_scale
 
     def forward(self, image: Images) -> ScoreMaps:
-        """Computes the score maps of a batch of images.
+        """Compute the score maps of a batch of images.
 
         Images that are too small for the backbone are padded at the bottom and on the right with
         zeros after normalization; the scores of the padding are cut off.

@@ -70,7 +70,7 @@ class Heads(nn.Module):
 
 
 def check_modalities(expected: nn.ModuleDict, image: object) -> None:
-    """Checks that `image` is a mapping with exactly the modalities of the network.
+    """Check that `image` is a mapping with exactly the modalities of the network.
 
     Raises:
         ValueError: It is not.

@@ -64,7 +64,7 @@ class SkipHead(nn.Module):
         upscore: Upscore = "fixed",
         suffix: str = "",
     ) -> None:
-        """Adds the layers of each stream, and computes the kernels and crops that align them.
+        """Add the layers of each stream, and computes the kernels and crops that align them.
 
         Args:
             endpoints: The backbone's endpoints, from fine to coarse; `score_fr` scores the last.
@@ -115,7 +115,7 @@ class SkipHead(nn.Module):
     def _add_upscore(
         self, name: str, grid: Grid, target: Grid, factor: int, *, learned: bool
     ) -> Grid:
-        """Adds the upscore layer from `grid` to the stride of `target`; returns the fused grid."""
+        """Add the upscore layer from `grid` to the stride of `target`; return the fused grid."""
         kernel = geometry.upscore_kernel(grid, factor, target)
         make = learned_upscore if learned else FixedUpscore
         self.add_module(name + self.suffix, make(self.num_classes, kernel, factor))

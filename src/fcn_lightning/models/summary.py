@@ -17,7 +17,7 @@ Row = tuple[str, str]
 
 
 def summarize(network: Network) -> str:
-    """Describes a network in aligned lines.
+    """Describe a network in aligned lines.
 
     For each endpoint: channels, stride, offset (where its pixel (0, 0) lies in the image) and
     receptive field. For each upscore layer: kernel, factor, and how many rows at the top and

@@ -67,7 +67,7 @@ class Transplant:
 
 
 def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
-    """Copies weights into the parameters of `target` with the same layer names.
+    """Copy weights into the parameters of `target` with the same layer names.
 
     Only the last two parts of a name count: `backbone.fc6.weight` and `fc6.weight` are the same.
     The matrix of a fully connected layer is reshaped into the convolution of that name. `conv1_1`
@@ -117,7 +117,7 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
 
 
 def with_suffix(source: Mapping[str, Tensor], suffix: str) -> dict[str, Tensor]:
-    """Renames weights to layer name plus suffix: `backbone.fc6.bias` -> `fc6hha.bias`."""
+    """Rename weights to layer name plus suffix: `backbone.fc6.bias` -> `fc6hha.bias`."""
     split = {name: _short(name).rpartition(".") for name in source}
     return {f"{layer}{suffix}.{kind}": source[name] for name, (layer, _, kind) in split.items()}
 

@@ -22,7 +22,7 @@ from fcn_lightning.runs.start import check_start
 
 log = logging.getLogger("fcn_lightning")
 LOGS = (log, logging.getLogger("lightning.pytorch.profilers"))
-"""What is written to `train.log`: the run's own lines, and the report of a profiler."""
+"""The logs that go to `train.log`: the run's own lines, and the report of a profiler."""
 
 CONFIG = "config.yaml"
 

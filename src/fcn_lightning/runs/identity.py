@@ -1,4 +1,4 @@
-"""What makes two runs the same: the name of a variant, and the keys in which two configs differ."""
+"""Identity of runs: the name of a variant, and the keys in which two configurations differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FREE = (
 FREE_CHOICES = {
     "experiment": None,  # names the folder above the variant
     "head": None,  # begins the variant's name
-    "debug": None,  # names a folder of its own
+    "debug": None,  # names the folder above the experiment
     "logger": None,
     "callbacks": ("default", "none", "layers"),
     "trainer": ("auto", "cpu", "gpu", "ddp", "ddp_cpu"),

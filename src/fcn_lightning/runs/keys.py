@@ -37,7 +37,7 @@ ELSEWHERE = {
     "group": "`logger.wandb.group`",
     "tags": "`tags`",
 }
-"""What users of other frameworks call our keys, by the last part of the name."""
+"""Keys of other frameworks, by the last part of the name, and the keys to use here."""
 
 OURS = {
     "hydra.run.dir": "a run's folder follows from its configuration; set paths.runs=DIR",

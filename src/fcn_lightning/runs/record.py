@@ -15,7 +15,7 @@ NAME = "scores.json"
 
 
 class Start(BaseModel):
-    """What a run started from, and the configuration of the run that made it, if one did."""
+    """The start of a run, and the configuration of the run that made it, if one did."""
 
     path: str
     config: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""What a run starts from: the stage before it, a classifier, a checkpoint, or nothing."""
+"""The start of a run: the stage before it, a classifier, a checkpoint, or nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Launchers that give each job of a sweep a process of its own: Hydra finds them here."""
+"""Launchers that run each job of a sweep in its own process. Hydra finds them here."""

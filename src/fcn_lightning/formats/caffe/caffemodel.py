@@ -22,7 +22,7 @@ DIMENSIONS = {"Convolution": 4, "Deconvolution": 4, "InnerProduct": 2}
 
 
 def foreign_weights(path: Path) -> ForeignWeights:
-    """Reads a `.caffemodel`.
+    """Read a `.caffemodel`.
 
     Raises:
         OSError: The file cannot be read.

@@ -90,7 +90,7 @@ def _one_input(net: Deploy, name: str, normalize: nn.Module, size: tuple[int, in
 
 
 def _backbone(net: Deploy, chain: Chain, data: str) -> dict[str, str]:
-    """Adds the backbone's layers; returns the name of each endpoint's map."""
+    """Add the backbone's layers; return the name of each endpoint's map."""
     maps, top = {}, data
     *pools, last = chain.endpoints
     for name, layer in chain.named_children():

@@ -19,14 +19,14 @@ from fcn_lightning.models.skip import FixedUpscore, learned_upscore
 
 
 def each(head: nn.Module) -> Iterator[SkipHead]:
-    """Yields the only head, or each of several heads."""
+    """Yield the only head, or each of several heads."""
     for one in head.heads.values() if isinstance(head, Heads) else [head]:
         assert isinstance(one, SkipHead)
         yield one
 
 
 def add_fused(net: Deploy, head: SkipHead, maps: Mapping[str, str]) -> str:
-    """Adds a head's streams and their sum; returns the name of the sum."""
+    """Add a head's streams and their sum; return the name of the sum."""
     *between, _ = head.crops.items()
     score = _score(net, head, "fr", maps[head.last])
     for (name, crops), skip, scale in zip(between, head.skips, head.scales, strict=True):
@@ -41,7 +41,7 @@ def add_fused(net: Deploy, head: SkipHead, maps: Mapping[str, str]) -> str:
 def add_upscored(
     net: Deploy, head: SkipHead, score: str, data: str, suffix: str | None = None
 ) -> str:
-    """Adds the layers from the fused scores to scores for every pixel of the image `data`."""
+    """Add the layers from the fused scores to scores for every pixel of the image `data`."""
     suffix = head.suffix if suffix is None else suffix
     name, (begin, _) = list(head.crops.items())[-1]
     upscored = _upscore(net, head, name, score, name + suffix)

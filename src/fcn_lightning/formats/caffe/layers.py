@@ -30,7 +30,7 @@ class Deploy:
         blobs: Sequence[Tensor] = (),
         **parameters: Mapping[str, Any],
     ) -> str:
-        """Adds a layer; returns the name of its output."""
+        """Add a layer; return the name of its output."""
         top = top or name
         message = LayerParameter(name=name, type=kind, bottom=bottoms, top=[top], **parameters)
         self.layers.append((message, [blob.detach() for blob in blobs]))
@@ -38,7 +38,7 @@ class Deploy:
 
 
 def add_module(net: Deploy, layer: nn.Module, name: str, bottom: str) -> str:
-    """Adds a layer of a backbone; returns the name of its output.
+    """Add a layer of a backbone; return the name of its output.
 
     Raises:
         ValueError: Caffe has no such layer.
@@ -64,7 +64,7 @@ def add_module(net: Deploy, layer: nn.Module, name: str, bottom: str) -> str:
 
 
 def add_convolution(net: Deploy, layer: nn.Conv2d, name: str, bottom: str) -> str:
-    """Adds a convolution with its weight and bias."""
+    """Add a convolution with its weight and bias."""
     window = geometry.window_of(layer)
     assert window is not None
     assert layer.bias is not None
@@ -77,24 +77,24 @@ def add_convolution(net: Deploy, layer: nn.Conv2d, name: str, bottom: str) -> st
 
 
 def add_relu(net: Deploy, name: str, bottom: str) -> str:
-    """Adds a ReLU in place."""
+    """Add a ReLU in place."""
     return net.add("ReLU", name, [bottom], top=bottom)
 
 
 def add_concat(net: Deploy, name: str, bottoms: Sequence[str]) -> str:
-    """Adds the concatenation of several maps' channels."""
+    """Add the concatenation of several maps' channels."""
     return net.add("Concat", name, bottoms, concat_param={"axis": 1})
 
 
 def add_scale(net: Deploy, name: str, bottom: str, scale: float, channels: int) -> str:
-    """Adds the multiplication of a map by a constant."""
+    """Add the multiplication of a map by a constant."""
     param = {"filler": {"type": "constant", "value": scale}, "bias_term": False}
     blobs = [torch.full((channels,), scale)]
     return net.add("Scale", name, [bottom], blobs=blobs, scale_param=param)
 
 
 def add_deconvolution(net: Deploy, weight: Tensor, factor: int, name: str, bottom: str) -> str:
-    """Adds a dense transposed convolution, from every class to every class."""
+    """Add a dense transposed convolution, from every class to every class."""
     param = {
         "num_output": weight.shape[1],
         "bias_term": False,
@@ -105,7 +105,7 @@ def add_deconvolution(net: Deploy, weight: Tensor, factor: int, name: str, botto
 
 
 def add_crop(net: Deploy, name: str, bottom: str, like: str, offset: int) -> str:
-    """Adds the crop of a map to the size of another one."""
+    """Add the crop of a map to the size of another one."""
     return net.add("Crop", name, [bottom, like], crop_param={"axis": 2, "offset": [offset]})
 
 

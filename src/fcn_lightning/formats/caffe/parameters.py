@@ -47,7 +47,7 @@ def stated(layer: Layer) -> dict[str, Parameter]:
 
 
 def check_parameters(source: ForeignWeights, network: Network, *, unscored: bool) -> None:
-    """Checks that the file's layers compute what the network's layers compute.
+    """Check that the file's layers compute what the network's layers compute.
 
     Args:
         source: The file's content.
@@ -72,7 +72,7 @@ def check_parameters(source: ForeignWeights, network: Network, *, unscored: bool
 
 
 def _layers(network: Network) -> Iterator[tuple[str, bool, dict[str, Parameter]]]:
-    """Yields the network's layers after the data: name, whether it is the first, parameters."""
+    """Yield the network's layers after the data: name, whether it is the first, parameters."""
     data: set[str] = set()
     with torch.device("meta"):
         net = layers_of(network, (1, 1))

@@ -50,7 +50,7 @@ class Net:
 
 
 def read(path: Path) -> Net:
-    """Reads a `.caffemodel`, in the format with `layer` or the older one with `layers`.
+    """Read a `.caffemodel`, in the format with `layer` or the older one with `layers`.
 
     The file is mapped and its values are copied once, blob by blob: the peak memory is the size of
     the file plus that of its values.

@@ -9,7 +9,7 @@ from fcn_lightning.models.geometry import Window
 
 
 def check_crops(layers: Iterable[Any], sides: Iterable[int]) -> None:
-    """Checks that each crop fits into its map, for images of these sides.
+    """Check that each crop fits into its map, for images of these sides.
 
     Caffe: where two streams meet, one is cropped to the size of the other, which must not be
     larger. This package's networks take the part that both streams cover.

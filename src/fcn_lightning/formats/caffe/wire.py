@@ -28,7 +28,7 @@ class Field:
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """Yields the fields of a message without copying them.
+    """Yield the fields of a message without copying them.
 
     Raises:
         Truncated: The last field ends after the message.

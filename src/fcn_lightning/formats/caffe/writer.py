@@ -20,7 +20,7 @@ from fcn_lightning.models.normalize import NORMALIZATIONS, Normalization
 def write(
     network: Network, stem: Path, *, size: tuple[int, int] = (500, 500), overwrite: bool = False
 ) -> tuple[Path, Path]:
-    """Writes STEM.prototxt, in deploy form, and STEM.caffemodel; returns their paths.
+    """Write STEM.prototxt, in deploy form, and STEM.caffemodel; return their paths.
 
     Args:
         network: An FCN of one or several modalities.
@@ -62,7 +62,7 @@ def _formula(how: Normalization) -> str:
 
 
 def _write(file: BinaryIO, name: str, net: Deploy) -> None:
-    """Writes blob by blob, so that the weights are never copied as a whole."""
+    """Write blob by blob, so that the weights are never copied as a whole."""
     file.write(schema.NetParameter(name=name).SerializeToString())
     number = schema.number_of(schema.NetParameter, "layer")
     for message, blobs in net.layers:

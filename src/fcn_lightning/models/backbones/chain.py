@@ -58,7 +58,7 @@ class Chain(nn.Module):
         self.smallest_input = geometry.smallest_input(windows)
 
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        """Computes all endpoints of a normalized image, from fine to coarse."""
+        """Compute all endpoints of a normalized image, from fine to coarse."""
         maps, x = {}, image
         for name, layer in self.named_children():
             x = layer(x)
@@ -70,7 +70,7 @@ class Chain(nn.Module):
 def check_sizes(
     name: str, widths: Sequence[int], fc_widths: Sequence[int], padding: int | str, dropout: float
 ) -> None:
-    """Checks the arguments of a backbone with five blocks, fc6 and fc7.
+    """Check the arguments of a backbone with five blocks, fc6 and fc7.
 
     Raises:
         ValueError: One of them is wrong.
