@@ -62,7 +62,7 @@ def test_an_imported_classifier_is_reported_as_untrained():
     assert (done.exit_code, done.stdout) == (
         0,
         "alexnet.pth: alexnet, no skips, 60 classes, upscore fixed, normalize torchvision\n"
-        "12 copied, 2 reshaped (fc6, fc7), left at their start: score_fr, not used: fc8\n"
+        "12 copied, 2 reshaped (fc6, fc7), left as initialized: score_fr, not used: fc8\n"
         "Wrote a.ckpt; it scores zero until it is trained\n",
     )
 
@@ -82,7 +82,7 @@ def test_an_imported_network_is_evaluated_on_data_that_is_named(checkpoint, monk
     assert 0 < record["scores"]["loss"] < np.inf
     done = command("evaluate", "net.ckpt")
     assert (done.exit_code, done.stderr.strip()) == (
-        2, "The checkpoint names no data; name it by --data NAME --data-root DIR."
+        2, "The checkpoint names no data. Add --data NAME --data-root DIR."
     )  # fmt: skip
 
 
@@ -141,5 +141,5 @@ def test_several_heads_are_not_scored_yet(narrow):
     torch.save({"fcn_lightning": card, "state_dict": state}, "two.ckpt")
     done = command("evaluate", "two.ckpt", "--data", "shapes")
     assert (done.exit_code, done.stderr) == (
-        2, "two.ckpt must have one head to be scored; it has several.\n"
+        2, "two.ckpt has several heads, which cannot be scored yet.\n"
     )  # fmt: skip

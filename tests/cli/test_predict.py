@@ -73,7 +73,7 @@ def test_a_broken_image_is_reported_and_the_others_are_labeled(
     images[0].write_bytes(images[0].read_bytes()[:200])
     status, stdout, stderr = predict(checkpoint, *images, "--out", tmp_path / "out")
     assert status == 1
-    assert f"{images[0]} must be a whole image; it cannot be read:" in stderr
+    assert f"Cannot read the image {images[0]}:" in stderr
     assert stdout == f"Labeled 1 of 2 images in {tmp_path / 'out'}\n"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 

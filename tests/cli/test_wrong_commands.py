@@ -146,7 +146,7 @@ def test_weights_of_other_sizes(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"conv1_1.weight": torch.zeros(5, 3, 3, 3)}, path)
     assert command(f"init_from={path}").startswith(
-        "`conv1_1.weight` must have the shape (16, 3, 3, 3); the weights have (5, 3, 3, 3)."
+        "`conv1_1.weight` must have the shape (8, 3, 3, 3); the weights have (5, 3, 3, 3)."
     )
 
 
@@ -162,14 +162,14 @@ def test_an_image_without_label(command: Command, data: Path) -> None:
 def test_a_label_of_another_size(command: Command, data: Path) -> None:
     path = data / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "scene_000001.png"
     Image.new("P", (7, 5)).save(path)
-    message = command(leaves=3)
+    message = command(leaves=4)
     assert message.startswith(f"The label map {path} is 5 x 7, but its image is ")
 
 
 def test_an_image_that_is_cut_off(command: Command, data: Path) -> None:
     path = data / "VOCdevkit" / "VOC2012" / "JPEGImages" / "scene_000001.jpg"
     path.write_bytes(path.read_bytes()[:800])
-    assert command("num_workers=1", leaves=3).startswith(f"Cannot read the image {path}: ")
+    assert command("num_workers=1", leaves=4).startswith(f"Cannot read the image {path}: ")
 
 
 def test_an_id_of_an_official_list_that_is_not_on_disk(command: Command) -> None:

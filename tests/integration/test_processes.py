@@ -353,9 +353,14 @@ def test_one_process_writes_what_is_kept(scored: dict[int, Path], processes: int
     opened = (folder.parents[3] / f"opened_{processes}").read_text().splitlines()
     writers = [(rank, Path(path)) for rank, _, path in (line.partition(" ") for line in opened)]
     written = {path.relative_to(folder) for _, path in writers if path.is_relative_to(folder)}
-    kept = {path.with_suffix("").as_posix() for path in written if path.parts[0] != "pictures"}
+    final = {
+        path.with_name(path.name.removeprefix(".").removesuffix(".partial")) for path in written
+    }
+    kept = {path.with_suffix("").as_posix() for path in final if path.parts[0] != "pictures"}
     checkpoints = {"checkpoints/best", "checkpoints/last"}
-    assert kept == checkpoints | {"config", "metrics", "per_image", "scores", "train"}
+    assert kept == checkpoints | {
+        "config", "metrics", "network", "per_image", "scores", "train",
+    }  # fmt: skip
     assert {rank for rank, path in writers if path.is_relative_to(folder)} == {"0"}
     assert len({rank for rank, _ in writers}) == processes, "all processes are watched"
 

@@ -2,21 +2,21 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fcn_lightning.data import shapes
 from fcn_lightning.runs.compose import compose
-from fcn_lightning.runs.estimate import (
+from fcn_lightning.runs.estimate import Estimate, reached
+from fcn_lightning.runs.run import Run, read_run
+from fcn_lightning.runs.timing import (
     UNKNOWN,
-    Estimate,
     Images,
     drawing_seconds,
     images_of,
-    reached,
     seconds,
     step_seconds,
 )
-from fcn_lightning.runs.run import Run, read_run
 
 Tiny = Callable[..., list[str]]
 
@@ -125,7 +125,7 @@ def test_drawing_is_estimated_from_a_few_images(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     run, clock = run_of(*tiny("experiment=shapes"), f"paths.data={tmp_path}/none"), Clock()
-    image, label = shapes.scene(__import__("numpy").random.default_rng(0))
+    image, label = shapes.scene(np.random.default_rng(0))
 
     def scene(rng: object) -> tuple[object, object]:
         clock.now += 0.02

@@ -1,52 +1,9 @@
-"""An estimate of a run's duration, from timed steps with random images."""
+"""An estimate of a run's duration."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from hydra.errors import HydraException
-from hydra.utils import instantiate
-from torch import Tensor
-
-from fcn_lightning.data import Splits, shapes
-from fcn_lightning.losses import softmax_loss
-from fcn_lightning.optim import configure
-from fcn_lightning.runs.run import Run
-from fcn_lightning.runs.trainer import configure_torch
-
-Clock = Callable[[], float]
-
-SLOW = 10.0
-"""A step that takes so many seconds at its first call is not called again."""
-
-WRITING = 1.25
-"""Time to draw the embedded images and write their files, over the time to draw them."""
-
-HALF = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Images:
-    """The images of a data set, as far as they decide how long a run takes.
-
-    Attributes:
-        size: (h, w) of an image.
-        num_scored: The images of the validation split.
-    """
-
-    size: tuple[int, int]
-    num_scored: int
-    num_classes: int
-
-
-UNKNOWN = Images((375, 500), 1000, 21)
-"""Where the data cannot be read yet: the size of VOC's photographs."""
 
 
 @dataclass(frozen=True)
@@ -79,82 +36,6 @@ class Estimate:
         return self.until(self.max_steps) + last + self.scoring
 
 
-def images_of(run: Run) -> Images:
-    """Look at a run's data set; it is neither downloaded nor drawn for that."""
-    if not_drawn := _embedded_not_drawn(run):
-        return not_drawn
-    data = run.config.data.copy()
-    if "download" in data:
-        data.download = False
-    try:
-        splits: Splits = instantiate(data, _convert_="all")
-        h, w = splits.val[0]["image"].shape[1:]
-    except (HydraException, ValueError, OSError):  # the run itself tells it, if it is still so
-        return UNKNOWN
-    return Images((h, w), len(splits.val), len(splits.labels))
-
-
-def drawing_seconds(run: Run, num_timed: int = 10, clock: Clock = time.perf_counter) -> float:
-    """Time a few of the embedded images; 0 where the run does not draw them."""
-    if _embedded_not_drawn(run) is None:
-        return 0.0
-    rng, began = np.random.default_rng(0), clock()
-    for _ in range(num_timed):
-        shapes.scene(rng)
-    scenes = clock() - began
-    for _ in range(num_timed):
-        shapes.single(rng, 1)
-    singles = clock() - began - scenes
-    num_singles = shapes.NUM_SINGLE_TRAIN + shapes.NUM_SINGLE_VAL
-    total = scenes * (shapes.NUM_TRAIN + shapes.NUM_VAL) + singles * num_singles
-    return WRITING * total / num_timed
-
-
-def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> tuple[float, float]:
-    """Time an optimizer step and the scoring of an image, on the device that the run will use."""
-    configure_torch()
-    device = torch.device("cuda" if run.needs.num_gpus else "cpu")
-    network = run.network(images.num_classes).to(memory_format=torch.channels_last).to(device)
-    optimizer, _ = configure(network, run.recipe)
-    per_pass, num_passes = run.recipe.passes(run.needs.num_processes)
-    crop = run.augment.crop
-    batch = _random(per_pass, (crop, crop) if crop else images.size).to(device)
-    image = _random(1, images.size).to(device)
-    autocast = HALF.get(str(run.config.trainer.precision))
-
-    def one_pass() -> None:
-        optimizer.zero_grad()
-        with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            score = network(batch)
-        label = torch.zeros((per_pass, *score.shape[2:]), dtype=torch.uint8, device=device)
-        torch.autograd.backward(softmax_loss(score, label, run.recipe.loss).mean())
-        optimizer.step()
-        _wait(device)
-
-    def score_one() -> None:
-        with torch.autocast(device.type, autocast, enabled=autocast is not None), torch.no_grad():
-            network(image).argmax(1)
-        _wait(device)
-
-    step = num_passes * seconds(one_pass, clock)
-    network.eval()
-    return step, seconds(score_one, clock)
-
-
-def seconds(
-    action: Callable[[], Any], clock: Clock = time.perf_counter, num_timed: int = 2
-) -> float:
-    """Time an action after a first call, or by its first call where that takes more than SLOW."""
-    began = clock()
-    action()
-    if (first := clock() - began) > SLOW:
-        return first
-    began = clock()
-    for _ in range(num_timed):
-        action()
-    return (clock() - began) / num_timed
-
-
 def reached(folder: Path) -> tuple[int, float] | None:
     """Return the last step in a run's `metrics.csv`, and the time of that file in seconds."""
     path = folder / "metrics.csv"
@@ -163,25 +44,3 @@ def reached(folder: Path) -> tuple[int, float] | None:
         return int(last.partition(",")[0]), path.stat().st_mtime
     except (OSError, ValueError):  # no file, or no row yet
         return None
-
-
-def _embedded_not_drawn(run: Run) -> Images | None:
-    """Return the images that a run will draw; None where it draws none."""
-    data, rng = run.config.data, np.random.default_rng(0)
-    module, _, kind = str(data._target_).rpartition(".")
-    if module != shapes.__name__ or Path(data.root).is_dir():
-        return None
-    if kind == "singles":
-        h, w = shapes.single(rng, 1).shape[:2]
-        return Images((h, w), shapes.NUM_SINGLE_VAL, len(shapes.SINGLE_SHAPES))
-    h, w = shapes.scene(rng)[0].shape[:2]
-    return Images((h, w), shapes.NUM_VAL, len(shapes.SHAPES))
-
-
-def _random(num_images: int, size: tuple[int, int]) -> Tensor:
-    return torch.randint(0, 256, (num_images, 3, *size), dtype=torch.uint8)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

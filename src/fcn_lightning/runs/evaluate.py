@@ -37,10 +37,10 @@ def evaluate(
     """
     configure_torch()
     checkpoint = formats.read_checkpoint(place)
-    splits = scored_data(checkpoint.card.get("data"), data, root, config_dir)
     num_classes = checkpoint.card["network"]["num_classes"]
     if not isinstance(num_classes, int):
         raise ValueError(f"{checkpoint.path} has several heads, which cannot be scored yet.")
+    splits = scored_data(checkpoint.card.get("data"), data, root, config_dir)
     if len(splits.labels) != num_classes:
         raise ValueError(
             f"{checkpoint.path} scores {num_classes} classes; {splits.name} has "

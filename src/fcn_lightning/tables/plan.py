@@ -35,12 +35,12 @@ class Wanted:
 
     @property
     def at(self) -> Data:
-        """The table's entry for the data set."""
+        """What the table says of the data set."""
         return self.table.on(self.data)
 
     @property
     def replaces(self) -> bool:
-        """Replace folders that exist."""
+        """Whether folders that exist are replaced."""
         return self.force or "overwrite=true" in self.overrides
 
 
@@ -63,7 +63,7 @@ class Planned:
 
     @property
     def counts_in_place(self) -> bool:
-        """True if its own folder has a run that counts, from which others can start."""
+        """Whether its own folder has a run that counts, from which others can start."""
         return any(each.folder == self.run.folder for each in self.counting)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from fcn_lightning.runs.identity import differences
-from fcn_lightning.tables.criterion import Criterion, criteria, shortened
+from fcn_lightning.tables.choice import choose
+from fcn_lightning.tables.criterion import Criterion, criteria
 from fcn_lightning.tables.definitions import Row, Scores, Strict, Table
 from fcn_lightning.tables.records import Finished, Records
 
@@ -98,36 +96,6 @@ def collect_default(table: Table, records: Records, config_dir: Path | None = No
     return max(found, key=lambda results: results.num_run)
 
 
-def choose(
-    criterion: Criterion, finished: Sequence[Finished]
-) -> tuple[list[Finished], dict[Path, str]]:
-    """Choose the runs of a row, one for each seed, all with the same values of the free keys.
-
-    The values with most seeds are taken, or the latest ones on a tie; of two runs of one seed, the
-    later one.
-
-    Returns:
-        The runs by seed, and the runs that would count but for that, each with the cause.
-    """
-    groups: dict[str, list[Finished]] = defaultdict(list)
-    for run in finished:
-        same_head = run.record.head == criterion.expected.head
-        if same_head and criterion.why_not(run.record) is None:
-            groups[json.dumps(criterion.free_values(run.record.config))].append(run)
-    if not groups:
-        return [], {}
-    chosen = max(groups.values(), key=lambda runs: (len(_by_seed(runs)), _last_written(runs)))
-    by_seed = _by_seed(chosen)
-    ours = criterion.free_values(chosen[0].record.config)
-    left_out = {}
-    for run in (run for runs in groups.values() for run in runs):
-        if found := differences(criterion.free_values(run.record.config), ours):
-            left_out[run.folder] = f"{shortened(found)} as in the row"
-        elif (same := by_seed[run.record.seed]) is not run:
-            left_out[run.folder] = f"seed {run.record.seed} is counted from {same.folder}"
-    return [by_seed[seed] for seed in sorted(by_seed)], left_out
-
-
 def over_seeds(title: str, criterion: Criterion, runs: Sequence[Finished]) -> Ours:
     """Average the scores of a row's runs.
 
@@ -165,14 +133,6 @@ def over_seeds(title: str, criterion: Criterion, runs: Sequence[Finished]) -> Ou
 def describe(data: str, split: str, num_images: int) -> str:
     """Describe the images that scores were measured on: "shapes, voc/val, 100 images"."""
     return f"{data}, {split}, {num_images} images"
-
-
-def _by_seed(runs: Sequence[Finished]) -> dict[int, Finished]:
-    return {run.record.seed: run for run in sorted(runs, key=lambda run: run.written)}
-
-
-def _last_written(runs: Sequence[Finished]) -> float:
-    return max(run.written for run in runs)
 
 
 def _result(row: Row, ours: Ours | None) -> Result:

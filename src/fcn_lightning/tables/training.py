@@ -12,13 +12,8 @@ from fcn_lightning.launch.graph import arguments_of, job_graph
 from fcn_lightning.launch.job import Job
 from fcn_lightning.launch.local import LocalSweep, Slots
 from fcn_lightning.runs.devices import visible_gpus
-from fcn_lightning.runs.estimate import (
-    Estimate,
-    drawing_seconds,
-    images_of,
-    reached,
-    step_seconds,
-)
+from fcn_lightning.runs.estimate import Estimate, reached
+from fcn_lightning.runs.timing import drawing_seconds, images_of, step_seconds
 from fcn_lightning.tables.plan import Planned, Wanted
 from fcn_lightning.tables.remaining import Remaining
 
@@ -48,7 +43,7 @@ def remaining(jobs: Sequence[Job], startup: float) -> Remaining:
     needs, began = jobs[0].run.needs, time.perf_counter()
     timed: dict[str, Estimate] = {}
     estimates: dict[Job, Estimate] = {}
-    drawing = max(drawing_seconds(job.run) for job in jobs[:1])
+    drawing = drawing_seconds(jobs[0].run)
     for job in jobs:
         variant = f"{job.run.experiment}/{job.run.variant}"
         if variant not in timed:
