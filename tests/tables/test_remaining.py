@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from fcn_lightning.launch.job import Job
+from fcn_lightning.launch.status import duration
 from fcn_lightning.runs.estimate import Estimate
 from fcn_lightning.runs.run import Run
-from fcn_lightning.tables.remaining import Remaining, duration, makespan
+from fcn_lightning.tables.remaining import Remaining, makespan
 
 ESTIMATE = Estimate(10.0, 0.5, 6.0, max_steps=100, val_every=40)  # 84 s
 

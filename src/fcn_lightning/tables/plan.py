@@ -35,12 +35,12 @@ class Wanted:
 
     @property
     def at(self) -> Data:
-        """What the table says of the data set."""
+        """The table's entry for the data set."""
         return self.table.on(self.data)
 
     @property
     def replaces(self) -> bool:
-        """Whether folders that exist are replaced."""
+        """Replace folders that exist."""
         return self.force or "overwrite=true" in self.overrides
 
 
@@ -63,7 +63,7 @@ class Planned:
 
     @property
     def counts_in_place(self) -> bool:
-        """Whether its own folder has a run that counts, from which others can start."""
+        """True if its own folder has a run that counts, from which others can start."""
         return any(each.folder == self.run.folder for each in self.counting)
 
 

@@ -77,12 +77,3 @@ def makespan(left: Mapping[Job, float], num_slots: int) -> float:
             heapq.heappush(running, (now + max(left[job], 0.0), job.number, job))
         now, _, _ = heapq.heappop(running)
     return now
-
-
-def duration(seconds: float) -> str:
-    """Round a duration for people: `40 s`, `6 min`, `2.5 h`, `4 days`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
