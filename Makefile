@@ -7,7 +7,7 @@ TESTS ?=
 VENV := .venv
 SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
 # A process for each core, with one thread each: OpenMP's threads would compete.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal --durations=10
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10
 
 .DEFAULT_GOAL := help
 .PHONY: help venv install table2 fidelity test test-all test-gpu test-pythons lint format clean

@@ -1,26 +1,29 @@
-"""`fcn-train` with what several processes get wrong elsewhere put back: tests must find it.
-
-The environment variable SPOILED names what: it reaches all processes of a run.
-"""
+"""Faults of several processes, as other systems have them. Tests must find them."""
 
 from __future__ import annotations
-
-import os
 
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from fcn_lightning import datamodule
-from fcn_lightning.cli.train import main
 from fcn_lightning.data import Sample
 from fcn_lightning.labels import VOID
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.task import SegmentationTask
 
 
-def padded_shard(num_images: int, rank: int, num_processes: int) -> DistributedSampler[int]:
-    """What Lightning gives a validation loader: shards of one length, the last filled up."""
-    return DistributedSampler(range(num_images), num_processes, rank, shuffle=False)
+def pad_shards() -> None:
+    """Score what Lightning gives a process: shards of one length, the last filled up."""
+
+    def padded_shard(num_images: int, rank: int, processes: int) -> DistributedSampler[int]:
+        return DistributedSampler(range(num_images), processes, rank, shuffle=False)
+
+    datamodule.Shard = padded_shard
+
+
+def average_over_pixels() -> None:
+    """Train on the average over all valid pixels of a process's images."""
+    SegmentationTask.training_step = pixel_average
 
 
 def pixel_average(task: SegmentationTask, batch: list[Sample], batch_idx: int) -> Tensor:
@@ -30,11 +33,3 @@ def pixel_average(task: SegmentationTask, batch: list[Sample], batch_idx: int) -
     loss: Tensor = total / max(valid, 1)
     task.log("train/loss", loss, sync_dist=True)
     return loss
-
-
-if __name__ == "__main__":
-    if os.environ["SPOILED"] == "padded_validation":
-        datamodule.Shard = padded_shard
-    elif os.environ["SPOILED"] == "pixel_average":
-        SegmentationTask.training_step = pixel_average
-    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -14,17 +13,17 @@ from pathlib import Path
 import pytest
 from wandb.proto import wandb_internal_pb2
 
+import warm
+
 Tiny = Callable[..., list[str]]
 
 
-def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "WANDB_SILENT": "true", **environment},
-    )
+OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def records(folder: Path) -> list[wandb_internal_pb2.Record]:
@@ -56,7 +55,7 @@ def records_of(part: Path) -> list[wandb_internal_pb2.Record]:
 
 def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path) -> None:
     overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
-    done = run("train", *overrides, "recipe.max_steps=4", WANDB_MODE="offline")
+    done = warm.run("train", *overrides, "recipe.max_steps=4", folder=tmp_path, environment=OFFLINE)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
     found = records(folder)
@@ -86,10 +85,11 @@ def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path
 
 def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) -> None:
     overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
-    assert run("train", *overrides, WANDB_MODE="offline").returncode == 0
+    done = warm.run("train", *overrides, folder=tmp_path, environment=OFFLINE)
+    assert done.returncode == 0, done.stderr
     (scores,) = tmp_path.glob("runs/shapes/*/seed0/scores.json")
     scores.unlink()
-    done = run("train", *overrides, "resume=true", WANDB_MODE="offline")
+    done = warm.run("train", *overrides, "resume=true", folder=tmp_path, environment=OFFLINE)
     assert done.returncode == 0, done.stderr
 
     parts = sorted(scores.parent.glob("wandb/offline-run-*"))
@@ -102,7 +102,7 @@ def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) ->
 
 
 def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:
-    assert run("train", *tiny("experiment=shapes")).returncode == 0
+    assert warm.run("train", *tiny("experiment=shapes"), folder=tmp_path).returncode == 0
     (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
     done = run("fcn", "evaluate", str(folder), "--json")
     assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ def test_data_check_names_what_is_broken(tiny_data: Path, tmp_path: Path) -> Non
     shutil.copytree(tiny_data / "shapes", root)
     image = root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "scene_000000.jpg"
     image.write_bytes(image.read_bytes()[:500])
-    done = run("fcn", "data", "check", "shapes", "--data-root", str(root))
+    done = warm.run("fcn", "data", "check", "shapes", "--data-root", str(root), folder=tmp_path)
     assert done.returncode == 1
     assert f"Cannot read the image {image}: " in done.stdout
     assert "1 of 11 images are broken" in done.stdout

@@ -1,19 +1,16 @@
 """Several processes do what one does: scores to the last digit, training to rounding.
 
 Runs are the real command, in processes of their own over gloo, on a VOC tree of images of many
-sizes; two run at a time. Two tests put faults in (spoiled.py), which must be seen.
+sizes. Two tests put faults in (spoiled.py), which must be seen.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import random
-import subprocess
-import sys
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -25,8 +22,11 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor, nn
 
+import warm
 from fcn_lightning.models import Network
 from fcn_lightning.runs.run import compose_run
+from integration.spoiled import average_over_pixels, pad_shards
+from integration.watched import note_opened
 
 Loss = Literal["sum", "mean"]
 
@@ -46,20 +46,6 @@ RATE: dict[Loss, float] = {"mean": 1e-2, "sum": 5e-6}
 SEED = 1337
 NUM_CLASSES = 21
 TREE = Path("VOCdevkit") / "VOC2012"
-
-WATCH = """
-import os, sys
-
-log = os.open(os.environ["OPENED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-rank = os.environ.get("LOCAL_RANK", "0")
-
-def note(event, arguments):
-    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
-        os.write(log, f"{rank} {arguments[0]}\\n".encode())
-
-sys.addaudithook(note)
-"""
-"""Python's `sitecustomize`: notes which process opens which file to write."""
 
 
 class Update(NamedTuple):
@@ -90,10 +76,11 @@ FLOAT32 = Update("mean", 2, 4, 2, "32-true")
 
 
 class Launch(NamedTuple):
-    """A command's overrides, and what its environment has beside the test's own."""
+    """A command's overrides, its processes, and what each of them does first."""
 
     overrides: list[str]
-    environment: Mapping[str, str] = {}
+    processes: int
+    first: Callable[[], None] | None = None
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +129,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """The same weights as scored by one, two and three processes, whose files are watched."""
     top = tmp_path_factory.mktemp("scored")
-    (top / "sitecustomize.py").write_text(WATCH)
-    path = os.pathsep.join([str(top), *filter(None, [os.environ.get("PYTHONPATH")])])
     launches = {
-        top / str(n): Launch(scoring(n), {"PYTHONPATH": path, "OPENED": str(top / f"opened_{n}")})
+        top / str(n): Launch(scoring(n), n, partial(note_opened, top / f"opened_{n}"))
         for n in (1, 2, 3)
     }
     launch(launches, voc, start)
@@ -157,14 +142,14 @@ def trained(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Ten updates from the same weights in each of the ways; those alone are sweeps."""
     top = tmp_path_factory.mktemp("trained")
     launches = {
-        top / str(i): Launch(training(update))
+        top / str(i): Launch(training(update), update.processes)
         for i, update in enumerate([*TOGETHER, FLOAT32, FLOAT32.alone])
     }
     for loss in RATE:
         batches = sorted({update.batch for update in TOGETHER if update.loss == loss})
         sweep = f"recipe.batch={','.join(map(str, batches))}"
         alone = [*training(Update(loss, 1, max(batches))), "recipe.per_pass=null", sweep]
-        launches[top / loss] = Launch(["-m", "hydra/launcher=basic", *alone])
+        launches[top / loss] = Launch(["-m", "hydra/launcher=basic", *alone], 1)
     launch(launches, voc, start)
     return {update_of(folder): folder for folder in top.glob("*/voc/*/seed*")}
 
@@ -175,9 +160,9 @@ def spoiled(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) ->
     top = tmp_path_factory.mktemp("spoiled")
     two = Update("mean", 2, 2)
     launches = {
-        top / "padded": Launch(scoring(2), {"SPOILED": "padded_validation"}),
-        top / "two": Launch(training(two), {"SPOILED": "pixel_average"}),
-        top / "one": Launch(training(two.alone), {"SPOILED": "pixel_average"}),
+        top / "padded": Launch(scoring(2), 2, pad_shards),
+        top / "two": Launch(training(two), 2, average_over_pixels),
+        top / "one": Launch(training(two.alone), 1, average_over_pixels),
     }
     launch(launches, voc, start)
     return {path.name: only_run(path) for path in launches}
@@ -208,24 +193,11 @@ def on(processes: int) -> list[str]:
 
 
 def launch(launches: Mapping[Path, Launch], voc: Path, start: Path) -> None:
-    """Runs commands, two at a time, each into a `paths.runs` of its own."""
-    spoil = str(Path(__file__).with_name("spoiled.py"))
-    tree = [f"data.root={voc}", f"init_from={start}"]
-
-    def one(runs: Path, own: Launch) -> None:
-        main = [spoil] if "SPOILED" in own.environment else ["-m", "fcn_lightning.cli.train"]
-        done = subprocess.run(
-            [sys.executable, *main, *own.overrides, *COMMON, *tree, f"paths.runs={runs}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **own.environment},
-            cwd=runs.parent,
-        )
+    """Runs commands, each into a `paths.runs` of its own."""
+    for runs, (overrides, processes, first) in launches.items():
+        own = [*overrides, *COMMON, f"data.root={voc}", f"init_from={start}", f"paths.runs={runs}"]
+        done = warm.run("train", *own, folder=runs.parent, ranks=processes, first=first)
         assert done.returncode == 0, done.stderr
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, launches.keys(), launches.values()))
 
 
 def only_run(runs: Path) -> Path:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+import warm
 from fcn_lightning import formats
 from fcn_lightning.callbacks import WholeCheckpoints, stopping
 from fcn_lightning.runs.run import Run, compose_run
@@ -213,13 +214,7 @@ def test_a_run_resumes_on_another_number_of_processes(tiny_data: Path, tmp_path:
     with at("training_step", 8, ask_to_stop), pytest.raises(SystemExit):
         train(compose_run(own))
     others = [o for o in own if o != "trainer=cpu"]
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "fcn_lightning.cli.train", *others,
-            "trainer=ddp_cpu", "resume=true",
-        ],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = warm.run("train", *others, "trainer=ddp_cpu", "resume=true", folder=tmp_path, ranks=2)
     assert done.returncode == 0, done.stderr
     run = compose_run([*own, "resume=true"])
     for one, other in zip(rows(never_stopped.folder), rows(run.folder), strict=True):

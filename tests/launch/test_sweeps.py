@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+import warm
 from cluster.processes import wait_until
 from fcn_lightning.launch.job import SweepFile
 from fcn_lightning.runs.folder import locked
@@ -238,19 +239,16 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(
     wait_until(lambda: not processes_of(runs), 10, "no process is left")
 
 
-def test_an_error_of_one_process_is_told_and_ends_the_job(
-    start: Start, tiny: Tiny, tiny_data: Path, tmp_path: Path
+def test_an_error_of_one_process_is_told_and_ends_the_run(
+    tiny: Tiny, tiny_data: Path, tmp_path: Path
 ) -> None:
-    data, runs = tmp_path / "data", tmp_path / "runs"
+    data = tmp_path / "data"
     shutil.copytree(tiny_data, data)
     image = data / "shapes/VOCdevkit/VOC2012/JPEGImages/scene_000001.jpg"  # the second to score
     image.write_bytes(image.read_bytes()[:500])
-    process = start(*tiny("experiment=shapes", "seed=0", *DDP, f"paths.data={data}"))
-    printed, _ = process.communicate(timeout=300)
-    assert process.returncode == 1, printed
-    assert set(states(last(runs)).values()) == {"failed"}
-    (log,) = logs(last(runs))
-    assert f"Cannot read the image {image}: " in log
-    assert "Another process of this run is gone" in log
-    assert "Traceback" not in log
-    assert processes_of(runs) == []
+    own = tiny("experiment=shapes", *DDP, f"paths.data={data}")
+    done = warm.run("train", *own, folder=tmp_path, ranks=2)
+    assert done.returncode == 1
+    assert f"Cannot read the image {image}: " in done.stderr
+    assert "Another process of this run is gone" in done.stderr
+    assert "Traceback" not in done.stderr
