@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import torch
 from lightning import LightningDataModule, Trainer
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from fcn_lightning.data import Augment, Sample, SegmentationDataset, Splits
 from fcn_lightning.data.samplers import Shard, TrainingOrder
 from fcn_lightning.data.transforms import Augmented
+from fcn_lightning.labels import by_name
 from fcn_lightning.optim import Recipe
 
 
@@ -110,15 +111,9 @@ def by_size(samples: Sequence[Sample]) -> list[Sample]:
     """Group samples by size and stack each group, so that no image is padded."""
     groups: dict[torch.Size, list[Sample]] = defaultdict(list)
     for sample in samples:
-        groups[sample["image"].shape].append(sample)
-    return [
-        {
-            "image": torch.stack([sample["image"] for sample in group]),
-            "label": torch.stack([sample["label"] for sample in group]),
-            "name": [sample["name"] for sample in group],
-        }
-        for group in groups.values()
-    ]
+        image = next(iter(by_name(sample["image"]).values()))
+        groups[image.shape].append(sample)
+    return [default_collate(group) for group in groups.values()]
 
 
 def _leave_signals_to_the_run(worker: int) -> None:

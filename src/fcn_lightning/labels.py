@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+
+T = TypeVar("T")
 
 VOID = 255
 """The label of pixels that are left out of loss and scores."""
@@ -53,6 +57,25 @@ class LabelSet:
                 f"{', '.join(self.classes)}."
             )
         return [self.classes.index(name) for name in names]
+
+
+LabelSets = LabelSet | Mapping[str, LabelSet]
+"""The classes of a data set; one set for each head where it has several."""
+
+
+def by_name(value: T | Mapping[str, T]) -> dict[str, T]:
+    """One value for each modality or head; a single value has the name ""."""
+    return dict(value) if isinstance(value, Mapping) else {"": value}
+
+
+def unnamed(values: Mapping[str, T]) -> T | dict[str, T]:
+    """The inverse of `by_name`."""
+    return values[""] if "" in values else dict(values)
+
+
+def num_classes(labels: LabelSets) -> int | dict[str, int]:
+    """The number of classes, of each head if there are several."""
+    return unnamed({head: len(classes) for head, classes in by_name(labels).items()})
 
 
 VOC = LabelSet(
@@ -103,6 +126,3 @@ SIFTFLOW = LabelSet(
 
 SIFTFLOW_GEO = LabelSet("siftflow_geo", ("sky", "horizontal", "vertical"))
 """Geometric classes of the same images."""
-
-LABEL_SETS = {labels.name: labels for labels in (VOC, PASCAL_CONTEXT, NYUD, SIFTFLOW, SIFTFLOW_GEO)}
-"""Label sets by name, for data configs that have no reader yet."""

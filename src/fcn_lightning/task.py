@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning import LightningModule
@@ -14,26 +14,37 @@ from fcn_lightning import optim
 from fcn_lightning.data import Sample
 from fcn_lightning.data.samplers import seed_of
 from fcn_lightning.formats.checkpoint import KEY, Checkpoint
-from fcn_lightning.labels import LabelSet
+from fcn_lightning.labels import LabelSets, by_name
 from fcn_lightning.losses import softmax_loss
-from fcn_lightning.metrics import Scores, SegmentationScores
+from fcn_lightning.metrics import SegmentationScores
 from fcn_lightning.models import Network
 from fcn_lightning.models.fcn import ScoreMaps
 from fcn_lightning.optim import Recipe
+
+SCORES = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu")
+
+
+class Results(NamedTuple):
+    """Scores and the loss by name, and the IU of each class; both as fractions."""
+
+    scores: dict[str, float]
+    class_iu: dict[str, float]
 
 
 class SegmentationTask(LightningModule):
     """Trains and scores a network.
 
     A batch is a list of groups of images of one size: `image` (n, 3, h, w) uint8, `label`
-    (n, h, w) with 255 for void, and `name`, n names. All random numbers of a training step are a
+    (n, h, w) with 255 for void, and `name`, n names. Several modalities have a dict of images, and
+    several heads a dict of labels. Scores of the first head have plain names, `val/mean_iu`; those
+    of another head have its name, `val/geo/mean_iu`. All random numbers of a training step are a
     function of the seed, the step and the process.
     """
 
     def __init__(
         self,
         network: Network,
-        labels: LabelSet,
+        labels: LabelSets,
         recipe: Recipe,
         *,
         average_over: tuple[str, ...] = (),
@@ -44,22 +55,23 @@ class SegmentationTask(LightningModule):
 
         Args:
             network: The network.
-            labels: The classes that it scores.
+            labels: The classes that it scores, of each head if there are several.
             recipe: The settings of its training.
-            average_over: Classes whose mean IU is reported in addition to that of all classes.
+            average_over: Classes of the first head whose mean IU is reported in addition.
             seed: Seed of dropout.
             card: Plain values that checkpoints hold in addition to the network's description.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.labels = labels
+        self.labels = by_name(labels)
         self.recipe = recipe
         optim.parameter_groups(self.network, recipe)  # before DDP reads requires_grad
         self.average_over = average_over
         self.seed = seed
         self.card = Checkpoint.card_of(network, card)
-        self.results: dict[str, tuple[dict[str, float], Scores]] = {}
-        self.scores = SegmentationScores(len(labels))
+        self.results: dict[str, Results] = {}
+        self.scores = {head: SegmentationScores(len(of)) for head, of in self.labels.items()}
+        self.metrics = torch.nn.ModuleList(self.scores.values())  # moved with the module
         self.loss = MeanMetric().set_dtype(torch.float64)
         self._step_losses: list[Tensor] = []
         self._unchecked: list[tuple[int, list[str], Tensor]] = []
@@ -85,10 +97,10 @@ class SegmentationTask(LightningModule):
             self._log_loss()
         return losses.mean()
 
-    def validation_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
+    def validation_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Tensor]:
         return self._score(batch)
 
-    def test_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
+    def test_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Tensor]:
         return self._score(batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -129,42 +141,39 @@ class SegmentationTask(LightningModule):
 
     def _losses(self, group: Sample, score: ScoreMaps) -> Tensor:
         """The loss of each image, summed over heads if there are several."""
-        if isinstance(score, Tensor):
-            return softmax_loss(score, group["label"], self.recipe.loss)
-        return torch.stack(
-            [softmax_loss(score[head], group["label"][head], self.recipe.loss) for head in score]
-        ).sum(0)
+        labels = by_name(group["label"])
+        losses = [
+            softmax_loss(score, labels[head], self.recipe.loss)
+            for head, score in by_name(score).items()
+        ]
+        return torch.stack(losses).sum(0)
 
-    def _score(self, batch: list[Sample]) -> Tensor:
-        """Add images of one size to the scores; return their predictions, (n, h, w)."""
+    def _score(self, batch: list[Sample]) -> dict[str, Tensor]:
+        """Add images of one size to the scores; return their predictions by head, (n, h, w)."""
         (group,) = batch
-        score = self.network(group["image"])
-        prediction = score.argmax(1)
-        self.scores.update(prediction, group["label"])
+        score, labels = self.network(group["image"]), by_name(group["label"])
+        predictions = {head: maps.argmax(1) for head, maps in by_name(score).items()}
+        for head, metric in self.scores.items():
+            metric.update(predictions[head], labels[head])
         self.loss.update(self._losses(group, score))
-        return prediction
-
-    def _by_name(self, scores: Scores, loss: float) -> dict[str, float]:
-        """The scores by their names in logs and tables."""
-        values = {
-            "pixel_acc": scores.pixel_acc,
-            "mean_acc": scores.mean_acc,
-            "mean_iu": scores.mean_iu,
-            "fw_iu": scores.fw_iu,
-            "loss": loss,
-        }
-        if self.average_over:
-            subset = scores.class_iu[self.labels.indices(list(self.average_over))]
-            values["mean_iu_subset"] = float(subset.nanmean())
-        return values
+        return predictions
 
     def _log_scores(self, stage: str) -> None:
-        scores, loss = self.scores.compute(), float(self.loss.compute())
-        self.scores.reset()
+        results = Results({}, {})
+        for head, metric in self.scores.items():
+            first, labels = not results.scores, self.labels[head]
+            scores, prefix = metric.compute(), "" if first else f"{head}/"
+            metric.reset()
+            named = {name: float(getattr(scores, name)) for name in SCORES}
+            if first and self.average_over:
+                subset = scores.class_iu[labels.indices(list(self.average_over))]
+                named["mean_iu_subset"] = float(subset.nanmean())
+            results.scores.update({f"{prefix}{name}": value for name, value in named.items()})
+            for name, value in zip(labels.classes, scores.class_iu.tolist()):
+                results.class_iu[f"{prefix}{name}"] = value
+                self.log(f"{stage}/{prefix}iu/{name}", value)
+        results.scores["loss"] = float(self.loss.compute())
         self.loss.reset()
-        values = self._by_name(scores, loss)
-        self.results[stage] = values, scores
-        for name, value in values.items():
+        for name, value in results.scores.items():
             self.log(f"{stage}/{name}", value, prog_bar=name == "mean_iu")
-        for name, value in zip(self.labels.classes, scores.class_iu.tolist()):
-            self.log(f"{stage}/iu/{name}", value)
+        self.results[stage] = results

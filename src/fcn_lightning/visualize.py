@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
@@ -27,17 +28,18 @@ def overlay(
     return np.where((label == 0)[..., None], image, mixed.round()).astype(np.uint8)
 
 
-def side_by_side(
-    image: UInt8[ndarray, "h w 3"],
-    label: UInt8[ndarray, "h w"],
-    prediction: UInt8[ndarray, "h w"],
-    palette: UInt8[ndarray, "256 3"],
-) -> ndarray:
-    """Image, label, and image with prediction in one row, separated by white."""
-    gap = np.full((image.shape[0], 4, 3), 255, np.uint8)
-    return np.hstack(
-        [image, gap, colorize(label, palette), gap, overlay(image, prediction, palette)]
-    )
+def in_a_row(pictures: Sequence[UInt8[ndarray, "h _ 3"]]) -> ndarray:
+    """Pictures of one height in one row, separated by white."""
+    gap = np.full((len(pictures[0]), 4, 3), 255, np.uint8)
+    first, *others = pictures
+    return np.hstack([first, *(part for picture in others for part in (gap, picture))])
+
+
+def gray(values: Float[ndarray, "h w"]) -> ndarray:
+    """A map of values as (h, w, 3) uint8, the smallest black and the largest white."""
+    low, high = values.min(), values.max()
+    scaled = (values - low) * (255 / max(high - low, 1e-6))
+    return np.repeat(scaled.round().astype(np.uint8)[..., None], 3, axis=2)
 
 
 def save_label(label: UInt8[ndarray, "h w"], palette: UInt8[ndarray, "256 3"], path: Path) -> None:

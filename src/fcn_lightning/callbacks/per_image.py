@@ -1,4 +1,4 @@
-"""The confusion matrix of every scored image."""
+"""The confusion matrices of every scored image."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from numpy import ndarray
 
+from fcn_lightning.labels import by_name
 from fcn_lightning.metrics import confusion_matrix
 from fcn_lightning.task import SegmentationTask
 
@@ -18,22 +19,26 @@ class PerImage(Callback):
     """Writes `per_image.npz`, from which confidence intervals are computed.
 
     The file has `names` (n,) and `confusion` (n, classes, classes), in the order of the split, and
-    `average_over`, the labels of the named classes.
+    `average_over`, the labels of the named classes. A second head has its own `geo/confusion`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.num_images = 0
-        self._rows: list[tuple[str, ndarray]] = []
+        self._rows: list[tuple[str, list[ndarray]]] = []
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
     ) -> None:
         assert isinstance(pl_module, SegmentationTask)
         (group,) = batch
-        for name, prediction, label in zip(group["name"], outputs, group["label"]):
-            matrix = confusion_matrix(prediction, label, len(pl_module.labels))
-            self._rows.append((name, matrix.cpu().numpy().astype(np.int32)))
+        labels = by_name(group["label"])
+        for index, name in enumerate(group["name"]):
+            matrices = [
+                confusion_matrix(outputs[head][index], labels[head][index], len(classes))
+                for head, classes in pl_module.labels.items()
+            ]
+            self._rows.append((name, [each.cpu().numpy().astype(np.int32) for each in matrices]))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         rows = self._rows
@@ -44,11 +49,14 @@ class PerImage(Callback):
             rows = [shard[i] for i in range(longest) for shard in shards if i < len(shard)]
         self.num_images = len(rows)
         if trainer.is_global_zero:
-            names, matrices = zip(*rows)
             assert isinstance(pl_module, SegmentationTask)
-            np.savez_compressed(
-                self.folder / "per_image.npz",
-                names=names,
-                confusion=np.stack(matrices),
-                average_over=pl_module.labels.indices(list(pl_module.average_over)),
-            )
+            names, matrices = zip(*rows)
+            heads = list(pl_module.labels)
+            keys = ["confusion", *(f"{head}/confusion" for head in heads[1:])]
+            first = pl_module.labels[heads[0]]
+            arrays: dict[str, Any] = {
+                "names": names,
+                "average_over": first.indices(list(pl_module.average_over)),
+                **{key: np.stack(of_head) for key, of_head in zip(keys, zip(*matrices))},
+            }
+            np.savez_compressed(self.folder / "per_image.npz", **arrays)

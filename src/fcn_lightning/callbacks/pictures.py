@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -13,8 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from fcn_lightning import visualize
-from fcn_lightning.data import Sample
-from fcn_lightning.labels import VOID, LabelSet
+from fcn_lightning.labels import VOID, by_name
 from fcn_lightning.task import SegmentationTask
 
 
@@ -23,12 +22,13 @@ class Pictures(Callback):
 
     Each validation sends them to Weights & Biases as masks. The final scoring writes them to the
     run's folder: `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and
-    all three in a row as `NAME.png`.
+    all of them in a row as `NAME.png`. A second modality is `NAME.depth.image.png`, a second head
+    has `NAME.geo.label.png` and `NAME.geo.prediction.png`.
     """
 
     def __init__(self, num_images: int) -> None:
         self.num_images = num_images
-        self._chosen: list[tuple[Sample, Tensor]] = []
+        self._chosen: list[Shown] = []
 
     def on_validation_batch_end(
         self,
@@ -57,13 +57,9 @@ class Pictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
         assert isinstance(pl_module, SegmentationTask)
-        labels = pl_module.labels
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-                images = {
-                    f"pictures/{sample['name']}": _masked(sample, prediction.numpy(), labels)
-                    for sample, prediction in chosen
-                }
+                images = {f"pictures/{shown.name}": _masked(shown, pl_module) for shown in chosen}
                 logger.log_metrics(images, trainer.global_step)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -73,38 +69,70 @@ class Pictures(Callback):
         folder = Path(trainer.default_root_dir) / "pictures"
         folder.mkdir(exist_ok=True)
         assert isinstance(pl_module, SegmentationTask)
-        palette = pl_module.labels.palette
-        for sample, prediction in chosen:
-            image, label = _pixels(sample), sample["label"].numpy()
-            name = sample["name"]
-            Image.fromarray(image).save(folder / f"{name}.image.png")
-            visualize.save_label(label, palette, folder / f"{name}.label.png")
-            visualize.save_label(prediction.numpy(), palette, folder / f"{name}.prediction.png")
-            row = visualize.side_by_side(image, label, prediction.numpy(), palette)
-            Image.fromarray(row).save(folder / f"{name}.png")
+        for shown in chosen:
+            _write(shown, pl_module, folder)
 
     def _choose(
-        self, num_batches: int | float, prediction: Tensor, batch: Any, batch_idx: int
+        self, num_batches: int | float, predictions: dict[str, Tensor], batch: Any, batch_idx: int
     ) -> None:
         every = max(1, int(num_batches) // self.num_images)
         if batch_idx % every or len(self._chosen) == self.num_images:
             return
         (group,) = batch
-        sample = {key: group[key][0] for key in ("image", "label", "name")}
-        sample = {k: v.cpu() if isinstance(v, Tensor) else v for k, v in sample.items()}
-        self._chosen.append((sample, prediction[0].to("cpu", torch.uint8)))
+        images, labels = by_name(group["image"]), by_name(group["label"])
+        self._chosen.append(
+            Shown(
+                group["name"][0],
+                {name: _colors(image[0].cpu()) for name, image in images.items()},
+                {head: label[0].cpu().numpy() for head, label in labels.items()},
+                {head: p[0].to("cpu", torch.uint8).numpy() for head, p in predictions.items()},
+            )
+        )
 
 
-def _pixels(sample: Sample) -> ndarray:
-    pixels: ndarray = sample["image"].permute(1, 2, 0).numpy()
+class Shown(NamedTuple):
+    """An image that is shown: (h, w, 3) pictures by modality, label maps by head."""
+
+    name: str
+    images: dict[str, ndarray]
+    labels: dict[str, ndarray]
+    predictions: dict[str, ndarray]
+
+
+def _colors(image: Tensor) -> ndarray:
+    """An image as (h, w, 3) uint8; a depth as gray."""
+    if len(image) == 1:
+        return visualize.gray(image[0].numpy())
+    pixels: ndarray = image.permute(1, 2, 0).numpy()
     return pixels
 
 
-def _masked(sample: Sample, prediction: ndarray, labels: LabelSet) -> Any:
-    """The image as a `wandb.Image` with two masks."""
+def _write(shown: Shown, task: SegmentationTask, folder: Path) -> None:
+    """Write an image's files."""
+    row = list(shown.images.values())
+    for place, (modality, picture) in enumerate(shown.images.items()):
+        part = f".{modality}" if place else ""
+        Image.fromarray(picture).save(folder / f"{shown.name}{part}.image.png")
+    for place, (head, labels) in enumerate(task.labels.items()):
+        part, palette = f".{head}" if place else "", labels.palette
+        maps = {"label": shown.labels[head], "prediction": shown.predictions[head]}
+        for kind, values in maps.items():
+            visualize.save_label(values, palette, folder / f"{shown.name}{part}.{kind}.png")
+        row += [
+            visualize.colorize(maps["label"], palette),
+            visualize.overlay(row[0], maps["prediction"], palette),
+        ]
+    Image.fromarray(visualize.in_a_row(row)).save(folder / f"{shown.name}.png")
+
+
+def _masked(shown: Shown, task: SegmentationTask) -> Any:
+    """The image as a `wandb.Image` with two masks for each head."""
     import wandb  # takes a second, and only runs that log to it need it
 
-    names = {**dict(enumerate(labels.classes)), VOID: "void"}
-    maps = {"label": sample["label"].numpy(), "prediction": prediction}
-    masks = {key: {"mask_data": value, "class_labels": names} for key, value in maps.items()}
-    return wandb.Image(_pixels(sample), masks=masks, caption=sample["name"])
+    masks = {}
+    for place, (head, labels) in enumerate(task.labels.items()):
+        names = {**dict(enumerate(labels.classes)), VOID: "void"}
+        prefix = f"{head}_" if place else ""
+        for kind, maps in (("label", shown.labels), ("prediction", shown.predictions)):
+            masks[f"{prefix}{kind}"] = {"mask_data": maps[head], "class_labels": names}
+    return wandb.Image(next(iter(shown.images.values())), masks=masks, caption=shown.name)

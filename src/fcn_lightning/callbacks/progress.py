@@ -51,7 +51,7 @@ class Progress(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
-        values, _ = pl_module.results["val"]
+        values = pl_module.results["val"].scores
         if self.best is None or values["mean_iu"] > self.best["mean_iu"]:
             self.best = {"step": trainer.global_step, "mean_iu": values["mean_iu"]}
         log.info("step %d, %s", trainer.global_step, in_words(values))
@@ -81,10 +81,16 @@ class ProgressBar(EpochlessProgressBar):
 
 
 def in_words(values: dict[str, float]) -> str:
-    """Scores in one line, in percent."""
+    """Scores in one line, in percent; those of a second head after its name."""
     names = {
         "pixel_acc": "pixel acc.", "mean_acc": "mean acc.", "mean_iu": "mean IU",
         "fw_iu": "f.w. IU", "mean_iu_subset": "mean IU of the named classes",
     }  # fmt: skip
-    parts = [f"{text} {100 * values[name]:.2f}" for name, text in names.items() if name in values]
+    heads = dict.fromkeys(name.rpartition("/")[0] for name in values if name != "loss")
+    parts = [
+        f"{f'{head} ' if head else ''}{text} {100 * values[key]:.2f}"
+        for head in heads
+        for name, text in names.items()
+        if (key := f"{head}/{name}" if head else name) in values
+    ]
     return ", ".join([*parts, f"loss {values['loss']:.4g}"])

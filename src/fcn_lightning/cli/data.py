@@ -32,10 +32,11 @@ def check(
 ) -> None:
     """Read every image and label of a data set. Status 1 if one of them is broken."""
     from fcn_lightning.data.splits import describe
-    from fcn_lightning.runs.evaluate import read_data
+    from fcn_lightning.runs.data import data_config, read_data
 
     with reported(traceback):
-        splits = read_data(name, {"download": True} if download else {}, data_root, config_dir)
+        changed = {"download": True} if download else {}
+        splits = read_data(data_config(name, changed, data_root, config_dir))
     sys.stdout.write(f"{splits.name}: {describe(splits.lists)}\n")
     broken = sum(
         _num_broken(*part) for part in (("training", splits.train), ("validation", splits.val))

@@ -17,16 +17,21 @@ def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder or a checkpoint file.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     out: Annotated[Path, typer.Option(help="The folder of the label maps.")],
+    modality: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="A folder with images of another modality."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show full tracebacks.")] = False,
 ) -> None:
     """Label images: NAME.png has each pixel's class, in the image's size and VOC's colors.
 
-    A network of several heads writes NAME_HEAD.png for each. Exit status 1 if an image is broken.
+    A network of several heads writes NAME_HEAD.png for each. The images of further modalities have
+    the same names and lie in a folder of their own: --modality depth=FOLDER. Exit status 1 if an
+    image is broken.
     """
-    from fcn_lightning.data.dataset import read_image
-    from fcn_lightning.inference import label_paths, load
-    from fcn_lightning.labels import voc_palette
+    from fcn_lightning.inference import label_paths, load, modality_paths
+    from fcn_lightning.labels import unnamed, voc_palette
     from fcn_lightning.runs.trainer import configure_torch
     from fcn_lightning.visualize import save_label
 
@@ -34,11 +39,14 @@ def predict(
     with reported(traceback):
         predictor = load(checkpoint)
         paths = label_paths(images, out, predictor.heads, overwrite=overwrite)
+        sources = modality_paths(images, list(predictor.modalities), modality or [])
         out.mkdir(parents=True, exist_ok=True)
     broken, palette = 0, voc_palette()
     for image in track(images, description="images", console=Console(stderr=True)):
         try:
-            labels = predictor.predict(read_image(image))
+            read = predictor.modalities
+            pixels = {name: read[name](path) for name, path in sources[image].items()}
+            labels = predictor.predict(unnamed(pixels))
         except ValueError as error:
             broken += 1
             sys.stderr.write(f"{sentence(error)}\n")

@@ -1,13 +1,15 @@
 """Data sets, splits and augmentation, without Lightning."""
 
 from fcn_lightning.data.augment import Augment
-from fcn_lightning.data.dataset import Example, Sample, SegmentationDataset
-from fcn_lightning.data.splits import Splits, record, voc_and_sbd
+from fcn_lightning.data.dataset import Example, File, Sample, SegmentationDataset
+from fcn_lightning.data.splits import Splits, record
+from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import LabelSet
 
 __all__ = [
     "Augment",
     "Example",
+    "File",
     "LabelSet",
     "Sample",
     "SegmentationDataset",

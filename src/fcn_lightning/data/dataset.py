@@ -1,8 +1,9 @@
-"""The one data set class: a list of examples, and a function that reads their labels."""
+"""The one data set class: a list of examples, each with the files of its images and label maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,42 +12,46 @@ import numpy as np
 import torch
 from numpy import ndarray
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from fcn_lightning.labels import VOID, LabelSet
+from fcn_lightning.labels import VOID, LabelSet, LabelSets, by_name, unnamed
 
 Sample = dict[str, Any]
-"""`image` (3, h, w) uint8 RGB; `label` (h, w) uint8, 255 for void; `name`."""
+"""`image`, `label` and `name`.
+
+`image` is (3, h, w) uint8 RGB or (1, h, w) float depth; `label` is (h, w) uint8, 255 for void. A
+data set of several modalities has a dict of images; one of several heads has a dict of labels.
+"""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file and the function that reads it: an image as (h, w, 3) or (h, w), a label as (h, w)."""
+
+    path: Path
+    read: Callable[[Path], ndarray]
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image and its label map; if `label` is an int, it is the class of the whole image."""
+    """The images of an example, by modality, and its label maps, by head; or a single one of each.
+
+    If `label` is an int, it is the class of the whole image.
+    """
 
     name: str
-    image: Path
-    label: Path | int
+    image: File | Mapping[str, File]
+    label: File | Mapping[str, File] | int
 
 
 class SegmentationDataset(Dataset[Sample]):
     """Images and label maps at their original size."""
 
-    def __init__(
-        self,
-        examples: Sequence[Example],
-        labels: LabelSet,
-        read_label: Mapping[str, Callable[[Path], ndarray]],
-    ) -> None:
-        """Make a data set of these examples.
-
-        Args:
-            examples: Images and their labels.
-            labels: The classes.
-            read_label: For each file suffix of the labels, the function that reads such a file.
-        """
+    def __init__(self, examples: Sequence[Example], labels: LabelSets) -> None:
+        """Make a data set of these examples, with the classes of each head."""
         self.examples = tuple(examples)
         self.labels = labels
-        self.read_label = read_label
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -55,38 +60,25 @@ class SegmentationDataset(Dataset[Sample]):
         """Read one example.
 
         Raises:
-            ValueError: The image or label cannot be read, their sizes differ, or the label map has
-                a value that is no class; the message names the file.
+            ValueError: An image or label cannot be read, their sizes differ, or a label map has a
+                value that is no class; the message names the file.
         """
         example = self.examples[index]
-        image = read_image(example.image)
+        images = {name: _read_image(file) for name, file in by_name(example.image).items()}
+        first, *others = by_name(example.image).values()
+        (h, w), sets = next(iter(images.values())).shape[-2:], by_name(self.labels)
+        for file, image in zip(others, list(images.values())[1:]):
+            _check_size(f"image {file.path}", image.shape[-2:], (h, w), f"{first.path}")
         if isinstance(example.label, int):
-            label = np.full((1, 1), example.label, np.uint8)
+            label: Any = torch.full((1, 1), example.label, dtype=torch.uint8)
         else:
-            label = self._label(example.label, image.shape[:2])
-        return {
-            "image": torch.from_numpy(image).permute(2, 0, 1).contiguous(),
-            "label": torch.from_numpy(label),
-            "name": example.name,
-        }
-
-    def _label(self, path: Path, size: tuple[int, ...]) -> ndarray:
-        try:
-            label = self.read_label[path.suffix](path)
-        except Exception as error:  # a broken file can raise anything in its reader
-            raise ValueError(f"Cannot read the label map {path}: {error}.") from error
-        if label.shape != size:
-            raise ValueError(
-                f"The label map {path} is {_size(label.shape)}, but its image is {_size(size)}. "
-                "They must have the same size."
+            label = unnamed(
+                {
+                    name: _read_label(file, (h, w), sets[name])
+                    for name, file in by_name(example.label).items()
+                }
             )
-        wrong = label[(label >= len(self.labels)) & (label != VOID)]
-        if wrong.size:
-            raise ValueError(
-                f"The label map {path} has the value {int(wrong[0])}. Use 0 to "
-                f"{len(self.labels) - 1} for the {len(self.labels)} classes, and {VOID} for void."
-            )
-        return label.astype(np.uint8)
+        return {"image": unnamed(images), "label": label, "name": example.name}
 
 
 def read_image(path: Path) -> ndarray:
@@ -95,12 +87,57 @@ def read_image(path: Path) -> ndarray:
     Raises:
         ValueError: It cannot be read, or is truncated.
     """
+    with _named(path), Image.open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def read_depth(path: Path) -> ndarray:
+    """Read a gray image of 8 or 16 bits as (h, w) float32; 0 is a missing depth.
+
+    Raises:
+        ValueError: It cannot be read, is truncated, or has colors.
+    """
+    with _named(path), Image.open(path) as image:
+        if not (image.mode == "L" or image.mode.startswith("I")):
+            raise SyntaxError(f"expected a gray image of depths, got one of mode {image.mode}")
+        return np.array(image, dtype=np.float32)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
     try:
-        with Image.open(path) as image:
-            return np.array(image.convert("RGB"))
+        yield
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"Cannot read the image {path}: {error}.") from error
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def _read_image(file: File) -> Tensor:
+    pixels = torch.from_numpy(file.read(file.path))
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+
+
+def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> Tensor:
+    try:
+        label = file.read(file.path)
+    except Exception as error:  # a broken file can raise anything in its reader
+        raise ValueError(f"Cannot read the label map {file.path}: {error}.") from error
+    _check_size(f"label map {file.path}", label.shape, size, "its image")
+    wrong = label[(label >= len(labels)) & (label != VOID)]
+    if wrong.size:
+        raise ValueError(
+            f"The label map {file.path} has the value {int(wrong[0])}. Use 0 to "
+            f"{len(labels) - 1} for the {len(labels)} classes, and {VOID} for void."
+        )
+    return torch.from_numpy(label.astype(np.uint8))
+
+
+def _check_size(what: str, size: tuple[int, ...], expected: tuple[int, ...], other: str) -> None:
+    if tuple(size) != tuple(expected):
+        raise ValueError(
+            f"The {what} is {_times(size)}, but {other} is {_times(expected)}. They must have the "
+            "same size."
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.tree import Tree, find
+from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.tree import Files, Tree, find
+from fcn_lightning.labels import by_name
+
+HOW = "Set `data.root` or `data.sbd_root`, or download SBD with `data.download=true`."
 
 
 def tree(root: Path, *, download: bool = False) -> Tree:
@@ -27,8 +31,10 @@ def tree(root: Path, *, download: bool = False) -> Tree:
 
         (root / "sbd").mkdir(parents=True, exist_ok=True)
         datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
-    folder = find(_folders(root), "img", "SBD", "data.sbd_root")
-    return Tree("sbd", folder, folder / "img", folder / "cls", ".mat", folder)
+    folder = find(_folders(root), "img", "SBD", HOW)
+    images = Files(folder / "img", "{}.jpg", read_image)
+    labels = Files(folder / "cls", "{}.mat", read_label)
+    return Tree("sbd", folder, by_name(images), by_name(labels), folder)
 
 
 def read_label(path: Path) -> ndarray:

@@ -19,8 +19,9 @@ from numpy import ndarray
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
-from fcn_lightning.data.dataset import Example, SegmentationDataset
-from fcn_lightning.data.splits import Splits, record, voc_and_sbd
+from fcn_lightning.data.dataset import Example, File, SegmentationDataset, read_image
+from fcn_lightning.data.splits import Splits, record
+from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import VOID, LabelSet, voc_palette
 
 SHAPES = LabelSet("shapes", ("background", "disk", "square", "triangle", "star", "cross", "ring"))
@@ -64,7 +65,7 @@ def singles(name: str, root: str) -> Splits:
         "num_train": len(train),
         "num_left_out": 0,
     }
-    train_set, val_set = (SegmentationDataset(part, SINGLE_SHAPES, {}) for part in (train, val))
+    train_set, val_set = (SegmentationDataset(part, SINGLE_SHAPES) for part in (train, val))
     return Splits(name, SINGLE_SHAPES, train_set, val_set, "single/val", lists)
 
 
@@ -236,7 +237,8 @@ def _draw_singles(root: Path) -> None:
 
 def _single_examples(folder: Path) -> list[Example]:
     paths = sorted(folder.glob("*/*.jpg"), key=lambda path: path.name)
-    return [Example(p.stem, p, SINGLE_SHAPES.classes.index(p.parent.name)) for p in paths]
+    of_class = SINGLE_SHAPES.classes.index
+    return [Example(p.stem, File(p, read_image), of_class(p.parent.name)) for p in paths]
 
 
 def _save_palette(label: ndarray, path: Path) -> None:

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from fcn_lightning.data import sbd, voc
-from fcn_lightning.data.dataset import Example, SegmentationDataset
+from fcn_lightning.data.dataset import Example, File, SegmentationDataset
 from fcn_lightning.data.tree import Tree
-from fcn_lightning.labels import VOC, LabelSet
-
-TREES: dict[str, Callable[..., Tree]] = {"voc": voc.tree, "sbd": sbd.tree}
-
-READ_LABEL = {".png": voc.read_label, ".mat": sbd.read_label}
-
-OFFICIAL = {
-    "seg11valid": ("voc",),
-    "sbd_train": ("sbd",),
-    "train_aug": ("voc", "sbd"),
-    "voc2012_train": ("voc",),
-    "voc2012_val": ("voc",),
-    "voc2012_trainval": ("voc",),
-}
-"""The lists in the package, each with the data sets that have its images, best label first."""
+from fcn_lightning.labels import LabelSets, by_name
 
 
 @dataclass(frozen=True)
@@ -36,18 +18,19 @@ class Splits:
 
     Attributes:
         name: The name of the data set in tables.
-        labels: Its classes.
+        labels: Its classes, of each head if there are several.
         train: Training images, without those of `val`.
         val: Validation images.
         val_split: Name of the validation list.
         lists: `train`, one `record` for each list; `val`, the `record` of the validation list;
             `num_train`, the number of training images; `num_left_out`, the number of images left
             out because they are scored.
-        average_over: Classes whose mean IU is reported in addition to that of all classes.
+        average_over: Classes of the first head whose mean IU is reported in addition to that of
+            all classes.
     """
 
     name: str
-    labels: LabelSet
+    labels: LabelSets
     train: SegmentationDataset
     val: SegmentationDataset
     val_split: str
@@ -55,48 +38,33 @@ class Splits:
     average_over: tuple[str, ...] = ()
 
 
-def voc_and_sbd(
+def splits_of(
     name: str,
-    root: str,
+    labels: LabelSets,
+    examples_of: Callable[[str], Sequence[Example]],
     train: Sequence[str],
     val: str,
-    voc_root: str | None = None,
-    sbd_root: str | None = None,
-    download: bool = False,
     average_over: Sequence[str] = (),
-    labels: LabelSet = VOC,
 ) -> Splits:
-    """Make splits of PASCAL VOC and SBD.
+    """Make splits of a data set's lists.
 
-    A list is an official one by its name (OFFICIAL), or one of a data set's own: `voc/train`,
-    `sbd/val`. Several training lists make one ordered union of ids. An image that both data sets
-    have gets VOC's label. Images of the validation list are left out of training.
+    Several training lists make one ordered union of ids. Images of the validation list are left out
+    of training.
 
     Args:
         name: The name of the data set in tables.
-        root: The folder with `VOCdevkit/VOC2012` or `VOC2011`, and `sbd` or
-            `benchmark_RELEASE/dataset`.
+        labels: Its classes, of each head if there are several.
+        examples_of: Returns the examples of a list by the list's name.
         train: Training lists.
         val: Validation list.
-        voc_root: The folder of VOC, if not under `root`.
-        sbd_root: The folder of SBD, if not under `root`.
-        download: Download and verify what is missing.
-        average_over: Classes whose mean IU is reported in addition to that of all classes.
-        labels: The classes.
+        average_over: Classes of the first head whose mean IU is reported in addition.
 
     Raises:
-        FileNotFoundError: A data set is missing.
         ValueError: A list is unknown, or images of it are missing.
     """
-    labels.indices(list(average_over))
-    roots = {"voc": Path(voc_root or root), "sbd": Path(sbd_root or root)}
-
-    @cache
-    def tree(kind: str) -> Tree:
-        return TREES[kind](roots[kind], download=download)
-
-    val_examples = _examples(val, tree)
-    sources = {source: _examples(source, tree) for source in train}
+    next(iter(by_name(labels).values())).indices(list(average_over))
+    val_examples = examples_of(val)
+    sources = {source: examples_of(source) for source in train}
     union = _union(list(sources.values()))
     scored = {example.name for example in val_examples}
     kept = [example for example in union if example.name not in scored]
@@ -114,17 +82,46 @@ def voc_and_sbd(
     return Splits(
         name,
         labels,
-        SegmentationDataset(kept, labels, READ_LABEL),
-        SegmentationDataset(val_examples, labels, READ_LABEL),
+        SegmentationDataset(kept, labels),
+        SegmentationDataset(val_examples, labels),
         val,
         lists,
         tuple(average_over),
     )
 
 
-def official(name: str) -> list[str]:
-    """The ids of one of the lists in the package."""
-    return files("fcn_lightning.data").joinpath("lists", f"{name}.txt").read_text().split()
+def examples_in(tree: Tree, leave_out: Collection[str] = ()) -> Callable[[str], list[Example]]:
+    """A function that returns the examples of a tree's own list, `voc/train`, but those left out.
+
+    Raises:
+        ValueError: The list is unknown or empty, or images of it are missing.
+    """
+
+    def examples_of(split: str) -> list[Example]:
+        ids = tree.ids(split.removeprefix(f"{tree.name}/"))
+        return found(split, [name for name in ids if name not in leave_out], [tree])
+
+    return examples_of
+
+
+def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example]:
+    """The examples of these ids, each from the first tree that has it.
+
+    Raises:
+        ValueError: There are no ids, or images or labels of them are missing.
+    """
+    if not ids:
+        raise ValueError(f"The list {split} is empty.")
+    holders = {name: next((t for t in trees if t.has(name)), None) for name in ids}
+    if missing := [name for name, holder in holders.items() if holder is None]:
+        places = " or ".join(str(tree.root) for tree in trees)
+        likely = next((tree for tree in trees if tree.has_image(missing[0])), trees[0])
+        raise ValueError(
+            f"{len(missing)} of {len(ids)} images of {split} are missing in {places}: "
+            f"{', '.join(likely.lacking(missing))}. Complete the folder, or choose other lists "
+            "with `data.train` and `data.val`."
+        )
+    return [holder.example(name) for name, holder in holders.items() if holder is not None]
 
 
 def describe(lists: Mapping[str, Any]) -> str:
@@ -137,41 +134,12 @@ def describe(lists: Mapping[str, Any]) -> str:
     )
 
 
-def _examples(split: str, tree: Callable[[str], Tree]) -> list[Example]:
-    """The examples of a list, each from the first of its data sets that has it."""
-    kind, slash, own = split.partition("/")
-    if slash and kind in TREES:
-        trees = [tree(kind)]
-        ids = trees[0].ids(own)
-    elif split in OFFICIAL:
-        trees = [tree(kind) for kind in OFFICIAL[split]]
-        ids = official(split)
-    else:
-        raise ValueError(
-            f"Unknown list '{split}'. Choose one of {', '.join(OFFICIAL)}, or a data set's own "
-            "(voc/train, voc/val, sbd/train, ...)."
-        )
-    found = [(name, next((t for t in trees if t.has(name)), None)) for name in ids]
-    missing = [name for name, holder in found if holder is None]
-    if not found:
-        raise ValueError(f"The list {split} is empty.")
-    if missing:
-        part = "label" if any(t.has_image(missing[0]) for t in trees) else "image"
-        places = " or ".join(str(t.root) for t in trees)
-        raise ValueError(
-            f"{len(missing)} of {len(ids)} images of {split} are missing in {places}; the first is "
-            f"{missing[0]} (no {part}). Complete the folder, or choose other lists with "
-            "`data.train` and `data.val`."
-        )
-    return [holder.example(name) for name, holder in found if holder is not None]
-
-
 def _union(sources: Sequence[Sequence[Example]]) -> list[Example]:
     """All examples in the order of first mention; of two with one id, that with VOC's PNG label."""
     union: dict[str, Example] = {}
     for example in (example for source in sources for example in source):
         known = union.setdefault(example.name, example)
-        if isinstance(known.label, Path) and known.label.suffix != ".png":
+        if isinstance(known.label, File) and known.label.path.suffix != ".png":
             union[example.name] = example
     return list(union.values())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -14,14 +16,19 @@ from torchvision.transforms.v2 import functional as F
 from fcn_lightning.data.augment import Augment
 from fcn_lightning.data.dataset import Sample
 from fcn_lightning.data.samplers import Draw, seed_of
-from fcn_lightning.labels import VOID
+from fcn_lightning.labels import VOID, by_name, unnamed
 
-FILL = {tv_tensors.Image: (123, 117, 104), tv_tensors.Mask: VOID}
+
+class Depth(tv_tensors.Image):
+    """An image of one channel, the depth."""
+
+
+FILL = {tv_tensors.Image: (123, 117, 104), Depth: 2550, tv_tensors.Mask: VOID}
 """The fill outside of an image, about zero after normalization, and of a label map: void."""
 
 
 def compose(augment: Augment) -> v2.Transform:
-    """The transform of a pair of image and mask that applies these settings."""
+    """The transform of images and masks that applies these settings, the same to all of them."""
     steps: list[torch.nn.Module] = [v2.Identity()]
     steps += [v2.RandomHorizontalFlip()] if augment.mirror else []
     steps += [_Jitter(augment.jitter)] if augment.jitter else []
@@ -41,18 +48,24 @@ class Augmented(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw) -> Sample:
         sample = self.dataset[draw.index]
-        image, label = tv_tensors.Image(sample["image"]), tv_tensors.Mask(sample["label"])
+        images = {name: _image(image) for name, image in by_name(sample["image"]).items()}
+        labels = {name: tv_tensors.Mask(label) for name, label in by_name(sample["label"]).items()}
+        size = next(iter(images.values())).shape[1:]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("augmentation", self.seed, draw.step, draw.place))
-            if label.shape == image.shape[1:]:
-                image, label = self.transform(image, label)
+            if all(label.shape == size for label in labels.values()):
+                images, labels = self.transform(images, labels)
             else:  # the label of the whole image, 1 x 1
-                image = self.transform(image)
-        return {
-            "image": image.as_subclass(torch.Tensor),
-            "label": label.as_subclass(torch.Tensor),
-            "name": sample["name"],
-        }
+                images = self.transform(images)
+        return {"image": _plain(images), "label": _plain(labels), "name": sample["name"]}
+
+
+def _image(pixels: Tensor) -> tv_tensors.Image:
+    return Depth(pixels) if len(pixels) == 1 else tv_tensors.Image(pixels)
+
+
+def _plain(values: Mapping[str, tv_tensors.TVTensor]) -> Tensor | dict[str, Tensor]:
+    return unnamed({name: value.as_subclass(Tensor) for name, value in values.items()})
 
 
 class _Jitter(v2.Transform):

@@ -1,17 +1,90 @@
-"""PASCAL VOC: where its archive puts images, labels and lists, and how its labels are read.
+"""PASCAL VOC, with SBD's additional labels of its images.
 
 Source: VOCtrainval_11-May-2012.tar and VOCtrainval_25-May-2011.tar.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
 from PIL import Image
 
-from fcn_lightning.data.tree import Tree, find
+from fcn_lightning.data import sbd
+from fcn_lightning.data.dataset import Example, read_image
+from fcn_lightning.data.splits import Splits, found, splits_of
+from fcn_lightning.data.tree import Files, Tree, find, official
+from fcn_lightning.labels import VOC, LabelSet, by_name
+
+HOW = "Set `data.root` or `data.voc_root`, or download VOC with `data.download=true`."
+
+
+OFFICIAL = {
+    "seg11valid": ("voc",),
+    "sbd_train": ("sbd",),
+    "train_aug": ("voc", "sbd"),
+    "voc2012_train": ("voc",),
+    "voc2012_val": ("voc",),
+    "voc2012_trainval": ("voc",),
+}
+"""The lists in the package, each with the data sets that have its images, best label first."""
+
+
+def voc_and_sbd(
+    name: str,
+    root: str,
+    train: Sequence[str],
+    val: str,
+    voc_root: str | None = None,
+    sbd_root: str | None = None,
+    download: bool = False,
+    average_over: Sequence[str] = (),
+    labels: LabelSet = VOC,
+) -> Splits:
+    """Make splits of PASCAL VOC and SBD.
+
+    A list is an official one by its name (OFFICIAL), or one of a data set's own: `voc/train`,
+    `sbd/val`. Several training lists make one ordered union of ids. An image that both data sets
+    have gets VOC's label. Images of the validation list are left out of training.
+
+    Args:
+        name: The name of the data set in tables.
+        root: The folder with `VOCdevkit/VOC2012` or `VOC2011`, and `sbd` or
+            `benchmark_RELEASE/dataset`.
+        train: Training lists.
+        val: Validation list.
+        voc_root: The folder of VOC, if not under `root`.
+        sbd_root: The folder of SBD, if not under `root`.
+        download: Download and verify what is missing.
+        average_over: Classes whose mean IU is reported in addition to that of all classes.
+        labels: The classes.
+
+    Raises:
+        FileNotFoundError: A data set is missing.
+        ValueError: A list is unknown, or images of it are missing.
+    """
+    roots = {"voc": Path(voc_root or root), "sbd": Path(sbd_root or root)}
+    tree_of = {"voc": tree, "sbd": sbd.tree}
+
+    @cache
+    def tree_at(kind: str) -> Tree:
+        return tree_of[kind](roots[kind], download=download)
+
+    def examples_of(split: str) -> list[Example]:
+        kind, slash, own = split.partition("/")
+        if slash and kind in tree_of:
+            return found(split, tree_at(kind).ids(own), [tree_at(kind)])
+        if split in OFFICIAL:
+            return found(split, official(split), [tree_at(kind) for kind in OFFICIAL[split]])
+        raise ValueError(
+            f"Unknown list '{split}'. Choose one of {', '.join(OFFICIAL)}, or a data set's own "
+            "(voc/train, voc/val, sbd/train, ...)."
+        )
+
+    return splits_of(name, labels, examples_of, train, val, average_over)
 
 
 def tree(root: Path, *, download: bool = False) -> Tree:
@@ -28,9 +101,11 @@ def tree(root: Path, *, download: bool = False) -> Tree:
         from torchvision import datasets  # takes seconds
 
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
-    folder = find(_folders(root), "JPEGImages", "VOC", "data.voc_root")
+    folder = find(_folders(root), "JPEGImages", "VOC", HOW)
+    images = Files(folder / "JPEGImages", "{}.jpg", read_image)
+    labels = Files(folder / "SegmentationClass", "{}.png", read_label)
     lists = folder / "ImageSets" / "Segmentation"
-    return Tree("voc", folder, folder / "JPEGImages", folder / "SegmentationClass", ".png", lists)
+    return Tree("voc", folder, by_name(images), by_name(labels), lists)
 
 
 def read_label(path: Path) -> ndarray:

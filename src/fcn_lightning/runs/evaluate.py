@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hydra.utils import instantiate
 from lightning import Trainer
-from omegaconf import OmegaConf
 
 from fcn_lightning import formats
 from fcn_lightning.data import Augment, Splits
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.data import check_classes, data_config, read_data
 from fcn_lightning.runs.intervals import Difference, compare
-from fcn_lightning.runs.record import by_class, without_nan
-from fcn_lightning.runs.run import require_reader
+from fcn_lightning.runs.record import without_nan
 from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
 
@@ -37,15 +37,9 @@ def evaluate(
     """
     configure_torch()
     checkpoint = formats.read_checkpoint(place)
-    num_classes = checkpoint.card["network"]["num_classes"]
-    if not isinstance(num_classes, int):
-        raise ValueError(f"{checkpoint.path} has several heads, which cannot be scored yet.")
-    splits = scored_data(checkpoint.card.get("data"), data, root, config_dir)
-    if len(splits.labels) != num_classes:
-        raise ValueError(
-            f"{checkpoint.path} scores {num_classes} classes; {splits.name} has "
-            f"{len(splits.labels)}. Evaluate it on data with the same classes."
-        )
+    network = checkpoint.card["network"]
+    splits = scored_data(checkpoint.card, data, root, config_dir)
+    check_classes(splits, network["num_classes"], checkpoint.path)
     config = compose([f"recipe.loss={checkpoint.card['loss']}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")
     task = SegmentationTask(
@@ -63,63 +57,44 @@ def evaluate(
     )
     module = SegmentationData(splits, recipe, Augment(), seed=0, num_workers=2)
     trainer.test(task, module, verbose=False)
-    values, scores = task.results["test"]
+    results = task.results["test"]
     return {
         "checkpoint": str(checkpoint.path),
         "step": checkpoint.step,
         "data": splits.name,
         "split": splits.val_split,
         "num_images": len(splits.val),
-        "scores": without_nan(values),
-        "class_iu": by_class(splits.labels.classes, scores.class_iu.tolist()),
+        "scores": without_nan(results.scores),
+        "class_iu": without_nan(results.class_iu),
         "average_over": list(splits.average_over),
     }
 
 
 def scored_data(
-    card: dict[str, Any] | None,
-    name: str | None,
-    root: Path | None,
-    config_dir: Path | None = None,
+    card: Mapping[str, Any], name: str | None, root: Path | None, config_dir: Path | None = None
 ) -> Splits:
     """Read the data set of a checkpoint's card, or the data config of that name, without training.
 
     Raises:
-        ValueError: The checkpoint names no data, or its place is unknown.
+        ValueError: The checkpoint names no data, its place is unknown, or the network needs other
+            images than the data has.
     """
-    arguments: dict[str, Any] = {}
-    if name is None:
-        if card is None:
-            raise ValueError("The checkpoint names no data. Add --data NAME --data-root DIR.")
-        name, arguments = card["name"], dict(card["arguments"])
-    return read_data(name, {**arguments, "train": []}, root, config_dir)
-
-
-def read_data(
-    name: str, arguments: dict[str, Any], root: Path | None, config_dir: Path | None = None
-) -> Splits:
-    """Read the data set of a data config, with some of its arguments changed.
-
-    Raises:
-        ValueError: The config has no reader, or its place is unknown.
-    """
-    node = compose([f"data={name}"], config_dir).data
-    require_reader(node)
-    if root is not None:
-        arguments = arguments | {"root": str(root), "voc_root": None, "sbd_root": None}
-    for key, value in arguments.items():
-        if key not in node.keys():  # noqa: SIM118  a key whose value is missing is not `in` the node
-            continue
-        if key != "train" or OmegaConf.is_list(node._get_node(key)):  # a list of lists, not a file
-            node[key] = value
-    if OmegaConf.is_missing(node, "root"):
-        raise ValueError(f"The place of {name} is not known. Add --data-root DIR.")
-    splits: Splits = instantiate(node, _convert_="all")
-    return splits
+    network, arguments = card["network"], {}
+    if name is not None:
+        several = {"modalities": network["normalize"], "heads": network["num_classes"]}
+        arguments = {key: list(of) for key, of in several.items() if isinstance(of, dict)}
+    elif card.get("data") is None:
+        raise ValueError("The checkpoint names no data. Add --data NAME --data-root DIR.")
+    else:
+        name, arguments = card["data"]["name"], dict(card["data"]["arguments"])
+    node = data_config(name, {**arguments, "train": []}, root, config_dir)
+    return read_data(node, network["normalize"])
 
 
 def compare_runs(a: Path, b: Path) -> dict[str, Difference]:
     """Compare the mean IU of two finished runs, over all classes and over those named.
+
+    Other heads than the first are compared where both runs have them.
 
     Raises:
         ValueError: A run has no scores of single images, or they are of different images.
@@ -132,8 +107,12 @@ def compare_runs(a: Path, b: Path) -> dict[str, Difference]:
     if first["names"].tolist() != second["names"].tolist():
         raise ValueError(f"{a} and {b} were scored on different images. Compare runs of one split.")
     named = {"mean_iu": None, "mean_iu_subset": first["average_over"].tolist()}
-    return {
+    differences = {
         name: compare(first["confusion"], second["confusion"], classes)
         for name, classes in named.items()
         if classes is None or classes
+    }
+    other_heads = [key for key in first.files if key.endswith("/confusion") and key in second.files]
+    return differences | {
+        f"{key.partition('/')[0]}/mean_iu": compare(first[key], second[key]) for key in other_heads
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,8 @@ class Record(BaseModel):
         debug: The choice of the `debug` group, or None for a run that tables may count.
         split_size: Images in the split; `num_images` of them were scored.
         step: Steps that were trained when the network was scored.
-        scores: Fractions and the loss; None where a score is undefined.
+        scores: Fractions and the loss; None where a score is undefined. Those of the first head
+            have plain names, those of another head its name before a slash, as has `class_iu`.
         start: What it started from, by modality ("" where there is one).
         config: The resolved configuration of the run.
     """
@@ -102,11 +103,6 @@ def read_record(folder: Path) -> Record:
 def is_complete(folder: Path) -> bool:
     """Tell whether a run has finished and has its scores."""
     return (folder / NAME).is_file()
-
-
-def by_class(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
-    """Pair class names with values; a NaN becomes None."""
-    return {name: or_none(value) for name, value in zip(names, values)}
 
 
 def without_nan(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from fcn_lightning.models import Network, build
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
 from fcn_lightning.runs.compose import compose, plain
+from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
 from fcn_lightning.runs.keys import unknown_key
@@ -135,7 +136,7 @@ def read_run(
     choices = hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)
-    require_reader(config.data)
+    check_name(config.data)
     recipe: Recipe = instantiate(config.recipe, _convert_="all")
     recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
     augment: Augment = instantiate(config.augment, _convert_="all")
@@ -175,21 +176,6 @@ def compose_run(
     """Compose and read the run of these overrides, for callers that Hydra did not start."""
     composed = compose(overrides, config_dir)
     return read_run(composed, composed.hydra, coming)
-
-
-def require_reader(data: DictConfig) -> None:
-    """Refuse a data config that only names classes, or has no name.
-
-    Raises:
-        ValueError: It has no `_target_` or no `name`.
-    """
-    if "_target_" not in data:
-        raise ValueError(
-            f"`data={data.name}` has no reader (`_target_`) yet: its networks can be composed, but "
-            "neither trained nor scored."
-        )
-    if "name" not in data:
-        raise ValueError("The data config has no `name`. Add `name: NAME`, the name of its file.")
 
 
 def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:

@@ -15,7 +15,9 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from fcn_lightning.data import Splits, shapes
+from fcn_lightning.labels import by_name, num_classes, unnamed
 from fcn_lightning.losses import softmax_loss
+from fcn_lightning.models.normalize import NORMALIZATIONS
 from fcn_lightning.optim import configure
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import configure_torch
@@ -38,11 +40,12 @@ class Images:
     Attributes:
         size: (h, w) of an image.
         num_scored: The images of the validation split.
+        num_classes: Of each head if there are several.
     """
 
     size: tuple[int, int]
     num_scored: int
-    num_classes: int
+    num_classes: int | dict[str, int]
 
 
 UNKNOWN = Images((375, 500), 1000, 21)
@@ -58,10 +61,10 @@ def images_of(run: Run) -> Images:
         data.download = False
     try:
         splits: Splits = instantiate(data, _convert_="all")
-        h, w = splits.val[0]["image"].shape[1:]
+        h, w = next(iter(by_name(splits.val[0]["image"]).values())).shape[1:]
     except (HydraException, ValueError, OSError):  # the run itself tells it, if it is still so
         return UNKNOWN
-    return Images((h, w), len(splits.val), len(splits.labels))
+    return Images((h, w), len(splits.val), num_classes(splits.labels))
 
 
 def drawing_seconds(run: Run, num_timed: int = 10, clock: Clock = time.perf_counter) -> float:
@@ -88,22 +91,24 @@ def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> 
     optimizer, _ = configure(network, run.recipe)
     per_pass, num_passes = run.recipe.passes(run.needs.num_processes)
     crop = run.augment.crop
-    batch = _random(per_pass, (crop, crop) if crop else images.size).to(device)
-    image = _random(1, images.size).to(device)
+    size = (crop, crop) if crop else images.size
+    batch = _random(per_pass, size, run.settings.normalize, device)
+    image = _random(1, images.size, run.settings.normalize, device)
     autocast = HALF.get(str(run.config.trainer.precision))
 
     def one_pass() -> None:
         optimizer.zero_grad()
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            score = network(batch)
-        label = torch.zeros((per_pass, *score.shape[2:]), dtype=torch.uint8, device=device)
-        torch.autograd.backward(softmax_loss(score, label, run.recipe.loss).mean())
+            scores = by_name(network(batch)).values()
+        label = torch.zeros((per_pass, *size), dtype=torch.uint8, device=device)
+        losses = [softmax_loss(score, label, run.recipe.loss).mean() for score in scores]
+        torch.autograd.backward(losses)
         optimizer.step()
         _wait(device)
 
     def score_one() -> None:
         with torch.autocast(device.type, autocast, enabled=autocast is not None), torch.no_grad():
-            network(image).argmax(1)
+            [score.argmax(1) for score in by_name(network(image)).values()]
         _wait(device)
 
     step = num_passes * seconds(one_pass, clock)
@@ -138,8 +143,20 @@ def _embedded_not_drawn(run: Run) -> Images | None:
     return Images((h, w), shapes.NUM_VAL, len(shapes.SHAPES))
 
 
-def _random(num_images: int, size: tuple[int, int]) -> Tensor:
-    return torch.randint(0, 256, (num_images, 3, *size), dtype=torch.uint8)
+def _random(
+    num_images: int,
+    size: tuple[int, int],
+    normalize: str | dict[str, str],
+    device: torch.device,
+) -> Tensor | dict[str, Tensor]:
+    """Return random images of each modality."""
+    channels = {name: len(NORMALIZATIONS[of].mean) for name, of in by_name(normalize).items()}
+    return unnamed(
+        {
+            name: torch.randint(256, (num_images, c, *size), dtype=torch.uint8, device=device)
+            for name, c in channels.items()
+        }
+    )
 
 
 def _wait(device: torch.device) -> None:

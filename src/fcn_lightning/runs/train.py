@@ -27,16 +27,18 @@ from fcn_lightning.callbacks import (
 )
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
+from fcn_lightning.labels import num_classes
 from fcn_lightning.models import Network, transplant
 from fcn_lightning.models.summary import summarize
 from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
 from fcn_lightning.runs.compose import plain
+from fcn_lightning.runs.data import read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
 from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
 from fcn_lightning.runs.processes import is_first_process, lost_connections_reported
-from fcn_lightning.runs.record import Record, Start, by_class, is_complete, read_record, without_nan
+from fcn_lightning.runs.record import Record, Start, is_complete, read_record, without_nan
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import configure_torch, trainer_arguments
 from fcn_lightning.task import SegmentationTask
@@ -60,8 +62,8 @@ def train(run: Run, group: str | None = None) -> Record:
         return read_record(run.folder)
     configure_torch()
     lightning.seed_everything(run.settings.seed, verbose=False)
-    splits = read_data(run)
-    network = run.network(len(splits.labels))
+    splits = splits_of(run)
+    network = run.network(num_classes(splits.labels))
     transplanted = start_weights(run, network)
     task = SegmentationTask(
         network,
@@ -94,7 +96,7 @@ def record_of(
     per_image: PerImage,
 ) -> Record:
     """Record what was scored, on what, and from which configuration."""
-    values, scores = task.results["test"]
+    results = task.results["test"]
     return Record(
         experiment=run.experiment,
         variant=run.variant,
@@ -108,8 +110,8 @@ def record_of(
         num_images=per_image.num_images,
         checkpoint="last",
         step=trainer.global_step,
-        scores=without_nan(values),
-        class_iu=by_class(splits.labels.classes, scores.class_iu.tolist()),
+        scores=without_nan(results.scores),
+        class_iu=without_nan(results.class_iu),
         average_over=list(splits.average_over),
         best_val=progress.best,
         lists=splits.lists,
@@ -133,13 +135,13 @@ def tell(run: Run, record: Record) -> None:
     )  # fmt: skip
 
 
-def read_data(run: Run) -> Splits:
+def splits_of(run: Run) -> Splits:
     """Read the run's data set.
 
     Raises:
         ValueError: There is nothing to train on, or less to score than there are processes.
     """
-    splits: Splits = instantiate(run.config.data, _convert_="all")
+    splits = read_data(run.config.data, run.settings.normalize)
     if not len(splits.train):
         raise ValueError(f"No images to train on: {describe(splits.lists)}.")
     if len(splits.val) < run.needs.num_processes:
