@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from fcn_lightning.inference import Predictor, load
+from fcn_lightning.inference import Predictor, load, modality_paths
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (37, 52, 3), dtype=np.uint8)
 
@@ -37,20 +40,55 @@ def test_each_head_labels(narrow):
     assert labels["sem"].max() > 2 >= labels["geo"].max()
 
 
+def test_each_modality_is_read_and_labeled_together(narrow, tmp_path):
+    normalize = {"color": "nyud_color", "depth": "nyud_depth"}
+    network = narrow(normalize=normalize, fusion="early")
+    depth = np.random.default_rng(1).integers(500, 9000, (37, 52)).astype(np.uint16)
+    for folder, pixels in (("rgb", IMAGE), ("d", depth)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "a.png")
+    predictor = load(saved(network, tmp_path / "a.ckpt"))
+    image = tmp_path / "rgb" / "a.png"
+    paths = modality_paths([image], list(predictor.modalities), [f"depth={tmp_path / 'd'}"])[image]
+    assert paths == {"color": image, "depth": tmp_path / "d" / "a.png"}
+    read = {name: predictor.modalities[name](path) for name, path in paths.items()}
+    batch = {
+        "color": torch.from_numpy(IMAGE).permute(2, 0, 1)[None],
+        "depth": torch.from_numpy(depth.astype(np.float32))[None, None],
+    }
+    with torch.no_grad():
+        scores = network(batch)[0].numpy()
+    np.testing.assert_array_equal(predictor.predict(read), scores.argmax(0))
+    with pytest.raises(ValueError, match="one size") as error:
+        predictor.predict({**read, "depth": read["depth"][:-1]})
+    assert str(error.value) == (
+        "The images of all modalities must have one size; got 36 x 52, 37 x 52."
+    )
+
+
 @pytest.mark.parametrize(
-    ("arguments", "what"),
+    ("modalities", "given", "message"),
     [
-        (
-            {"normalize": {"color": "nyud_color", "hha": "nyud_hha"}, "fusion": "late"},
-            "of several modalities",
-        ),
-        ({"head": {"name": "classifier"}, "padding": "same", "fc6_kernel": 3}, "a classifier"),
+        (["color", "depth"], [], "The network labels color images and needs "
+         "--modality depth=FOLDER; got none."),
+        (["color", "hha"], ["depth=d"], "The network labels color images and needs "
+         "--modality hha=FOLDER; got depth=d."),
+        ([""], ["depth=d"], "The network labels single images: no --modality; got depth=d."),
+        (["color", "depth"], ["depth=d"], "d has no file a.*; one is needed for rgb/a.png."),
     ],
-)
-def test_networks_of_other_images_are_refused(narrow, tmp_path, arguments, what):
-    path = saved(narrow(**arguments), tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="RGB") as error:
+)  # fmt: skip
+def test_modalities_that_do_not_fit_are_refused(tmp_path, modalities, given, message):
+    Path("d").mkdir()
+    with pytest.raises(ValueError, match=r"--modality|d has no file") as error:
+        modality_paths([Path("rgb/a.png")], modalities, given)
+    assert str(error.value) == message
+
+
+def test_a_classifier_is_refused(narrow, tmp_path):
+    network = narrow(head={"name": "classifier"}, padding="same", fc6_kernel=3)
+    path = saved(network, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="classifier") as error:
         load(path)
     assert str(error.value) == (
-        f"The network in {path} is {what}. Only networks that label RGB images can predict."
+        f"The network in {path} is a classifier. Only networks that label pixels can predict."
     )

@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from fcn_lightning.labels import voc_palette
-from fcn_lightning.visualize import colorize, overlay, save_label, side_by_side
+from fcn_lightning.visualize import colorize, gray, in_a_row, overlay, save_label
 
 LABEL = np.array([[0, 1], [255, 15]], np.uint8)
 GRAY = np.full((2, 2, 3), 100, np.uint8)
@@ -33,14 +33,20 @@ def test_overlay_leaves_its_inputs_alone():
     assert (label == LABEL).all()
 
 
-def test_side_by_side_is_image_label_and_prediction():
-    row = side_by_side(GRAY, LABEL, LABEL[::-1].copy(), voc_palette())
-    assert row.shape == (2, 3 * 2 + 2 * 4, 3)
+def test_pictures_in_a_row_have_four_white_columns_between_them():
+    row = in_a_row([GRAY, colorize(LABEL, voc_palette()), GRAY[:, :1]])
+    assert row.shape == (2, 2 + 2 + 1 + 2 * 4, 3)
     assert (row[:, :2] == GRAY).all()
     assert (row[:, 2:6] == 255).all()
     assert (row[:, 6:8] == colorize(LABEL, voc_palette())).all()
     assert (row[:, 8:12] == 255).all()
-    assert (row[:, 12:] == overlay(GRAY, LABEL[::-1].copy(), voc_palette())).all()
+    assert (row[:, 12:] == GRAY[:, :1]).all()
+
+
+def test_a_map_of_values_is_black_to_white():
+    values = np.array([[2000.0, 2100.0], [2500.0, 3000.0]], np.float32)
+    assert gray(values)[..., 0].tolist() == [[0, 26], [128, 255]]
+    assert gray(np.full((2, 2), 7.0, np.float32)).tolist() == np.zeros((2, 2, 3)).tolist()
 
 
 def test_a_saved_label_is_a_palette_png_of_the_labels(tmp_path):

@@ -12,11 +12,10 @@ from lightning import Trainer
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from fcn_lightning.labels import LABEL_SETS, VOC
+from fcn_lightning.labels import VOC
 from fcn_lightning.models import build
 from fcn_lightning.optim import Recipe
 from fcn_lightning.runs.compose import compose, plain
-from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
 
@@ -72,23 +71,12 @@ CHANNELS = {"nyud_color_d": {"color": 3, "depth": 1}, "nyud_color_hha": {"color"
 
 NETWORKS = [*SOLVERS, ("voc_googlenet", "fcn32s"), ("nyud_color_hha", "fcn16s")]
 
-WITHOUT_READER = [name for name in CLASSES if not name.startswith("voc")]
-
-
 THIN = ["backbone.widths=[2,2,2,2,2]", "backbone.fc_widths=[4,4]"]
 
 
 def composed(experiment: str, head: str) -> DictConfig:
     thin = THIN if experiment != "voc_googlenet" else []
     return compose([f"experiment={experiment}", f"head={head}", *thin])
-
-
-def num_classes(config: DictConfig) -> int | dict[str, int]:
-    """Of the data set's label sets: VOC's, where the config names none."""
-    named = config.data.get("labels", VOC.name)
-    if isinstance(named, str):
-        return len(LABEL_SETS[named])
-    return {head: len(LABEL_SETS[name]) for head, name in named.items()}
 
 
 def drawn(classes: int | dict[str, int], size: tuple[int, int]) -> Any:
@@ -128,8 +116,7 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
     """Scoring layers start at zero: the first loss is ln(classes) for each valid pixel."""
     configure_torch()
     config, size = composed(experiment, head), (40, 60)
-    classes = num_classes(config)
-    assert classes == CLASSES[experiment]
+    classes = CLASSES[experiment]
     net = build(
         backbone=plain(config.backbone),
         head=plain(config.head),
@@ -162,14 +149,3 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
     }
     streams = {"fcn32s": 1, "fcn16s": 2}.get(head, 3)
     assert len(moved) == streams * {"siftflow": 2, "nyud_color_hha": 2}.get(experiment, 1)
-
-
-@pytest.mark.parametrize("experiment", WITHOUT_READER)
-def test_an_experiment_without_a_reader_says_so(experiment: str) -> None:
-    with pytest.raises(ValueError, match="reader") as error:
-        compose_run([f"experiment={experiment}"])
-    name = experiment.partition("_")[0] if experiment.startswith("nyud") else experiment
-    assert str(error.value) == (
-        f"`data={name}` has no reader (`_target_`) yet: its networks can be composed, but neither "
-        "trained nor scored."
-    )

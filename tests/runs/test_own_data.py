@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcn_lightning.runs.evaluate import evaluate, read_data
+from fcn_lightning.runs.data import data_config
+from fcn_lightning.runs.evaluate import evaluate
 from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.train import train
 
@@ -67,7 +68,7 @@ def test_a_data_config_without_a_name_is_refused(mine: Path) -> None:
     config = mine / "data" / "streets.yaml"
     config.write_text(config.read_text().replace("name: streets\n", ""))
     with pytest.raises(ValueError, match="has no `name`") as error:
-        read_data("streets", {}, None, mine)
+        data_config("streets", {}, None, mine)
     assert str(error.value) == (
         "The data config has no `name`. Add `name: NAME`, the name of its file."
     )

@@ -1,8 +1,8 @@
 """Data sets, splits and augmentation, without Lightning."""
 
 from fcn_lightning.data.augment import Augment
-from fcn_lightning.data.dataset import Example, File, Sample, SegmentationDataset
-from fcn_lightning.data.splits import Splits, record
+from fcn_lightning.data.dataset import Example, File, Sample, SegmentationDataset, read_image
+from fcn_lightning.data.splits import Splits, splits_of
 from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import LabelSet
 
@@ -14,6 +14,7 @@ __all__ = [
     "Sample",
     "SegmentationDataset",
     "Splits",
-    "record",
+    "read_image",
+    "splits_of",
     "voc_and_sbd",
 ]

@@ -117,7 +117,7 @@ def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example
         places = " or ".join(str(tree.root) for tree in trees)
         likely = next((tree for tree in trees if tree.has_image(missing[0])), trees[0])
         raise ValueError(
-            f"{len(missing)} of {len(ids)} images of {split} are missing in {places}: "
+            f"{len(missing)} of {len(ids)} images of {split} lack files in {places}: "
             f"{', '.join(likely.lacking(missing))}. Complete the folder, or choose other lists "
             "with `data.train` and `data.val`."
         )
