@@ -224,7 +224,7 @@ def finish(runs: Path, config_of: Callable[..., dict[str, Any]]) -> Callable[...
             )
             made_by = None if place == "vgg16.pth" else config_of(above, before, seed, start)
             starts[""] = Start(path=place, config=made_by)
-        names = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu")
+        names = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu", "mean_iu_subset")
         record = Record(
             experiment=experiment, variant=variant, head=head, seed=seed, debug=None, tags=[],
             data=own["data"]["name"], split="voc/val", split_size=100, num_images=100,

@@ -124,3 +124,32 @@ def test_names_are_checked_before_the_work(
     status, _, stderr = predict(checkpoint, *paths, "--out", tmp_path / "out")
     assert (status, stderr) == (2, message.format(*paths) + "\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_modalities_are_read_from_folders_of_their_own(
+    narrow: Callable[..., Network], images: list[Path], tmp_path: Path
+) -> None:
+    network = narrow(normalize={"color": "nyud_color", "depth": "nyud_depth"}, fusion="early")
+    checkpoint, depths = saved(network, tmp_path / "net.ckpt"), tmp_path / "depths"
+    depths.mkdir()
+    rng = np.random.default_rng(1)
+    for path, size in zip(images, SIZES.values(), strict=True):
+        depth = rng.integers(500, 9000, size).astype(np.uint16)
+        Image.fromarray(depth).save(depths / f"{path.stem}.png")
+    out = tmp_path / "out"
+    status, stdout, _ = predict(checkpoint, *images, "--out", out, "--modality", f"depth={depths}")
+    assert (status, stdout) == (0, f"Labeled 2 of 2 images in {out}\n")
+    shapes = {path.stem: np.array(Image.open(path)).shape for path in out.iterdir()}
+    assert shapes == {"a": (37, 52), "b": (1, 9)}
+
+    Image.new("RGB", (52, 37)).save(depths / "a.png")
+    given = [checkpoint, *images, "--out", out, "--overwrite", "--modality", f"depth={depths}"]
+    status, stdout, stderr = predict(*given)
+    assert (status, stdout) == (1, f"Labeled 1 of 2 images in {out}\n")
+    assert f"Cannot read the image {depths / 'a.png'}: expected a gray image of depths" in stderr
+
+    status, _, stderr = predict(checkpoint, *images, "--out", out, "--overwrite")
+    assert status == 2
+    assert stderr.strip() == (
+        "The network labels color images and needs --modality depth=FOLDER; got none."
+    )

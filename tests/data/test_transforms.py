@@ -175,3 +175,28 @@ def test_augment_refuses(arguments, message):
 def middle(mask, axis):
     weights = mask.sum(1 - axis)
     return float((weights * torch.arange(len(weights))).sum() / weights.sum())
+
+
+class Scenes(Dataset):
+    """Two modalities and two heads, all of the same values."""
+
+    def __getitem__(self, index):
+        label = (torch.arange(H * W).view(H, W) % 200).to(torch.uint8)
+        images = {"color": label.expand(3, -1, -1).clone(), "depth": label[None].float() + 1000}
+        return {"image": images, "label": {"sem": label, "geo": label.clone()}, "name": "a"}
+
+
+@pytest.mark.parametrize("augment", [Augment(mirror=True, jitter=4), Augment(crop=17)])
+def test_modalities_and_heads_are_moved_together(augment):
+    data, moved = Augmented(Scenes(), augment, 5), 0
+    for step in range(12):
+        sample = data[Draw(0, step, 0)]
+        images, labels = sample["image"], sample["label"]
+        assert torch.equal(labels["sem"], labels["geo"])
+        inside = labels["sem"] != 255
+        assert torch.equal(images["color"][0][inside], labels["sem"][inside])
+        assert torch.equal(images["depth"][0][inside] - 1000, labels["sem"][inside].float())
+        assert (images["depth"][0][~inside] == 2550).all()
+        assert {type(value) for value in (*images.values(), *labels.values())} == {torch.Tensor}
+        moved += not torch.equal(labels["sem"], Scenes()[0]["label"]["sem"])
+    assert moved > 3

@@ -16,6 +16,7 @@ from fcn_lightning.labels import PASCAL_CONTEXT, SIFTFLOW
 from fcn_lightning.runs.evaluate import compare_runs, evaluate
 from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.train import train
+from integration.test_commands import OFFLINE, records
 
 SHORT = [
     "init_from=null", "trainer=cpu", "num_workers=0", "logger=csv", "recipe.max_steps=2",
@@ -91,8 +92,8 @@ def by_processes(experiment: str, data: Path, top: Path) -> dict[int, Path]:
     for number in (1, 2):
         trainer = [f"trainer.devices={number}", "trainer.strategy=auto"] if number == 1 else []
         trainer = trainer or ["trainer=ddp_cpu", "trainer.devices=2"]
-        own = overrides(experiment, data, top / str(number), *LEARNING, *trainer)
-        done = warm.run("train", *own, folder=top, ranks=number)
+        own = overrides(experiment, data, top / str(number), *LEARNING, *trainer, "logger=wandb")
+        done = warm.run("train", *own, folder=top, ranks=number, environment=OFFLINE)
         assert done.returncode == 0, done.stderr
         (folders[number],) = (top / str(number)).glob("*/*/seed*")
     return folders
@@ -151,6 +152,18 @@ def test_pictures_show_every_head_and_modality(
     assert kinds == {"png", "image.png", "hha.image.png", "label.png", "prediction.png"}
     hha = np.array(Image.open(data / "nyud/data/hha/img_5001.png"))
     assert np.array_equal(np.array(Image.open(fusion[1] / "pictures/5001.hha.image.png")), hha)
+
+
+def test_wandb_has_the_masks_and_scores_of_every_head(siftflow: dict[int, Path]) -> None:
+    rows = [
+        {"/".join(item.nested_key) or item.key for item in record.history.item}
+        for record in records(siftflow[1])
+        if record.HasField("history")
+    ]
+    keys = set().union(*rows)
+    assert {"val/mean_iu", "val/mean_iu_subset", "val/geo/mean_iu", "val/geo/iu/sky"} <= keys
+    for kind in ("label", "prediction", "geo_label", "geo_prediction"):
+        assert f"pictures/highway_d4/masks/{kind}/path" in keys
 
 
 def test_background_is_a_trained_class_of_pascal_context(data: Path, tmp_path: Path) -> None:

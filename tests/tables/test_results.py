@@ -36,6 +36,16 @@ def test_mean_and_sample_deviation_of_three_seeds(runs: Path, table: Table, fini
     assert ours.seeds == [0, 1, 2]
 
 
+def test_a_table_can_print_the_mean_iu_of_named_classes(runs: Path, table: Table, finish: Finish):
+    finish("shapes/fcn32s/seed0", (0.9, 0.5, 0.4, 0.8, 0.45))
+    data = table.data["shapes"].model_copy(update={"mean_iu": "mean_iu_subset"})
+    named = table.model_copy(update={"data": {"shapes": data}})
+    for each, expected in ((table, 0.4), (named, 0.45)):
+        ours = collected(each, "shapes", runs).rows[1].ours
+        assert ours is not None
+        assert (ours.mean_iu, ours.pixel_acc) == (expected, 0.9)
+
+
 def test_one_seed_has_no_deviation(runs: Path, table: Table, finish: Finish):
     finish("shapes/fcn32s/seed7", (0.9, 0.5, 0.4, 0.8))
     ours = collected(table, "shapes", runs).rows[1].ours

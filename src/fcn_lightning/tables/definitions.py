@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -54,11 +54,14 @@ class Data(Strict):
         before: The stages before the rows, once for each seed.
         free: Keys in which runs of a row may differ from the composed configuration. Runs that
             differ in one are never averaged, and the footer prints its value.
+        mean_iu: The score in the column of mean IU; `mean_iu_subset` is that over the classes of
+            `data.average_over`, as for SIFT Flow.
     """
 
     experiment: str
     before: list[Stage] = []
     free: list[str] = []
+    mean_iu: Literal["mean_iu", "mean_iu_subset"] = "mean_iu"
 
 
 class Row(Strict):

@@ -81,7 +81,8 @@ def collect(table: Table, data: str, records: Records, config_dir: Path | None =
     rows, wanted = [], criteria(table, data, config_dir).rows
     for row, criterion in zip(table.rows, wanted):
         runs, others = choose(criterion, finished)
-        rows.append(_result(row, over_seeds(row.title, criterion, runs) if runs else None))
+        ours = over_seeds(row.title, criterion, runs, table.on(data).mean_iu) if runs else None
+        rows.append(_result(row, ours))
         left_out |= others
     counted = {Path(run) for row in rows if row.ours for run in row.ours.runs}
     for run in finished:
@@ -96,8 +97,10 @@ def collect_default(table: Table, records: Records, config_dir: Path | None = No
     return max(found, key=lambda results: results.num_run)
 
 
-def over_seeds(title: str, criterion: Criterion, runs: Sequence[Finished]) -> Ours:
-    """Average the scores of a row's runs.
+def over_seeds(
+    title: str, criterion: Criterion, runs: Sequence[Finished], mean_iu: str = "mean_iu"
+) -> Ours:
+    """Average the scores of a row's runs; `mean_iu` names the score in the column of mean IU.
 
     Raises:
         ValueError: They were scored on different images.
@@ -112,7 +115,11 @@ def over_seeds(title: str, criterion: Criterion, runs: Sequence[Finished]) -> Ou
                 "of the folder of runs."
             )
     data, split, num_images = images[0]
-    values = {name: [float(each.scores[name] or 0) for each in records] for name in FOUR}
+    columns = {name: mean_iu if name == "mean_iu" else name for name in FOUR}
+    values = {
+        name: [float(each.scores[score] or 0) for each in records]
+        for name, score in columns.items()
+    }
     spread = {name: stdev(each) for name, each in values.items()} if len(records) > 1 else None
     return Ours(
         **{name: fmean(each) for name, each in values.items()},
