@@ -7,8 +7,6 @@ import csv
 import json
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from fcn_lightning.callbacks import WholeCheckpoints, stopping
 from fcn_lightning.runs.run import Run, compose_run
 from fcn_lightning.runs.train import train
 from fcn_lightning.task import SegmentationTask
+from integration.held import hold
 
 Tiny = Callable[..., list[str]]
 
@@ -254,19 +253,14 @@ def test_a_checkpoint_is_complete_or_absent(tmp_path: Path) -> None:
 def test_a_folder_has_one_run_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
     run = compose_run([*overrides_of(tiny_data), f"paths.runs={tmp_path}", "resume=true"])
     run.folder.mkdir(parents=True)
-    hold = (
-        "import sys; from pathlib import Path; from fcn_lightning.runs.folder import locked\n"
-        "file = locked(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, str(run.folder / "train.log")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(ValueError, match="Another process") as e:
-            train(run)
-        other.communicate("")
+    held, done = warm.CONTEXT.Event(), warm.CONTEXT.Event()
+    other = warm.CONTEXT.Process(target=hold, args=(run.folder / "train.log", held, done))
+    other.start()
+    assert held.wait(timeout=60)
+    with pytest.raises(ValueError, match="Another process") as e:
+        train(run)
+    done.set()
+    other.join()
     assert str(e.value) == (
         f"Another process is writing {run.folder}. Wait until it ends, or stop it."
     )
