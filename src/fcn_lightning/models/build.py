@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
+from fcn_lightning.labels import by_name
 from fcn_lightning.models.backbones import BACKBONES
 from fcn_lightning.models.fcn import FCN, Classifier
 from fcn_lightning.models.fusion import EarlyFusion, Heads, LateFusion
@@ -46,30 +47,14 @@ def build(
     Raises:
         ValueError: A name or value is wrong; the message lists the allowed ones.
     """
-    several = not isinstance(normalize, str)
-    if several != (fusion in ("early", "late")):
-        raise ValueError(
-            "`fusion` must be early or late if `normalize` names several modalities, and null if "
-            f"it names one; got {fusion!r} and {normalize!r}."
-        )
-    if image_scale != 1 and (fusion == "late" or not isinstance(num_classes, int)):
-        raise ValueError(
-            f"`image_scale` must be 1 with several networks or heads; got {image_scale}."
-        )
-    names = {"": normalize} if isinstance(normalize, str) else normalize
+    _check_parts(num_classes, normalize, fusion, image_scale)
     normalizes = {
         modality: Normalize(NORMALIZATIONS[_one_of(NORMALIZATIONS, name, "normalize")])
-        for modality, name in names.items()
+        for modality, name in by_name(normalize).items()
     }
-    name = _one_of(("skip", "classifier"), head.get("name", "skip"), "head.name")
     network: Network
-    if name == "classifier":
-        chain = _construct(BACKBONES, backbone, "backbone")
-        network = _construct(
-            {"classifier": Classifier},
-            {"normalize": normalizes[""], "backbone": chain, "num_classes": num_classes, **head},
-            "head",
-        )
+    if _one_of(("skip", "classifier"), head.get("name", "skip"), "head.name") == "classifier":
+        network = _classifier(normalizes[""], backbone, head, num_classes)
     elif fusion == "late":
         network = LateFusion(
             {
@@ -89,6 +74,35 @@ def build(
         "image_scale": image_scale,
     }
     return network
+
+
+def _check_parts(
+    num_classes: int | Mapping[str, int],
+    normalize: str | Mapping[str, str],
+    fusion: str | None,
+    image_scale: float,
+) -> None:
+    several = not isinstance(normalize, str)
+    if several != (fusion in ("early", "late")):
+        raise ValueError(
+            "`fusion` must be early or late if `normalize` names several modalities, and null if "
+            f"it names one; got {fusion!r} and {normalize!r}."
+        )
+    if image_scale != 1 and (fusion == "late" or not isinstance(num_classes, int)):
+        raise ValueError(
+            f"`image_scale` must be 1 with several networks or heads; got {image_scale}."
+        )
+
+
+def _classifier(
+    normalize: Normalize,
+    backbone: Mapping[str, Any],
+    head: Mapping[str, Any],
+    num_classes: int | Mapping[str, int],
+) -> Classifier:
+    chain = _construct(BACKBONES, backbone, "backbone")
+    arguments = {"normalize": normalize, "backbone": chain, "num_classes": num_classes, **head}
+    return _construct({"classifier": Classifier}, arguments, "head")
 
 
 def _fcn(

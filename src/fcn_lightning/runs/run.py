@@ -132,8 +132,7 @@ def read_run(
     config = composed.copy()
     OmegaConf.set_struct(config, False)
     config.pop("hydra", None)
-    overrides = tuple(hydra.overrides.task)
-    choices = hydra.runtime.choices
+    overrides, choices = tuple(hydra.overrides.task), hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)
     check_name(config.data)
@@ -163,9 +162,7 @@ def read_run(
     )
     with torch.device("meta"):
         parameter_groups(run.network(2), recipe)
-    if missing := OmegaConf.missing_keys(config) - {"classifier"}:
-        key = min(missing)
-        raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
+    _refuse_missing(config)
     check_trainer(config.trainer, recipe, run.needs)
     return run
 
@@ -176,6 +173,13 @@ def compose_run(
     """Compose and read the run of these overrides, for callers that Hydra did not start."""
     composed = compose(overrides, config_dir)
     return read_run(composed, composed.hydra, coming)
+
+
+def _refuse_missing(config: DictConfig) -> None:
+    """Refuse a config that lacks a value, except the classifier, which only some starts need."""
+    if missing := OmegaConf.missing_keys(config) - {"classifier"}:
+        key = min(missing)
+        raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
 
 
 def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
