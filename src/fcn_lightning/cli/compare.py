@@ -23,8 +23,9 @@ def compare(
 
     with reported(traceback):
         for name, (of_a, of_b, low, high) in compare_runs(a, b).items():
+            head, _, score = name.rpartition("/")
             sys.stdout.write(
-                f"{TITLES[name]}: {100 * of_a:.2f} - {100 * of_b:.2f} = "
+                f"{head}{' ' if head else ''}{TITLES[score]}: {100 * of_a:.2f} - {100 * of_b:.2f} = "
                 f"{100 * (of_a - of_b):+.2f} "
                 f"(95 % of resampled image sets: {100 * low:+.2f} to {100 * high:+.2f})\n"
             )
