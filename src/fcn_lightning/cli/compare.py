@@ -24,8 +24,9 @@ def compare(
     with reported(traceback):
         for name, (of_a, of_b, low, high) in compare_runs(a, b).items():
             head, _, score = name.rpartition("/")
+            title = f"{head} {TITLES[score]}".strip()
             sys.stdout.write(
-                f"{head}{' ' if head else ''}{TITLES[score]}: {100 * of_a:.2f} - {100 * of_b:.2f} = "
+                f"{title}: {100 * of_a:.2f} - {100 * of_b:.2f} = "
                 f"{100 * (of_a - of_b):+.2f} "
                 f"(95 % of resampled image sets: {100 * low:+.2f} to {100 * high:+.2f})\n"
             )
