@@ -51,7 +51,10 @@ def test_classes_of_other_names_in_the_annotation(root, theirs, ours):
 
 def test_everything_else_is_background(root):
     names = pascal_context.names_in(root / "context" / "labels.txt")
-    assert label_of(root, [0, names.index("accordion") + 1, names.index("air conditioner") + 1]) == [0] * 3
+    assert (
+        label_of(root, [0, names.index("accordion") + 1, names.index("air conditioner") + 1])
+        == [0] * 3
+    )
 
 
 def test_classes_of_ones_own(root, tmp_path):
