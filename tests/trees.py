@@ -176,7 +176,9 @@ def write(folder: Path, *names: str, seed: int = 0) -> dict[str, Values]:
 
 def save(path: Path, values: Mapping[str, Mapping[str, Array]]) -> None:
     """Write values as `ID/image`, `ID/label`."""
-    flat = {f"{name}/{key}": array for name, own in values.items() for key, array in own.items()}
+    flat: dict[str, Any] = {}
+    for name, own in values.items():
+        flat |= {f"{name}/{key}": array for key, array in own.items()}
     np.savez(path, **flat)
 
 

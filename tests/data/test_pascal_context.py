@@ -133,7 +133,7 @@ def test_a_missing_file_of_names_is_named(root, name):
     path.unlink()
     with pytest.raises(FileNotFoundError) as error:
         read(root)
-    assert str(error.value).startswith(f"{path} does not exist. Download trainval.tar.gz, ")
+    assert str(error.value).startswith(f"{path} is missing. Download trainval.tar.gz, ")
 
 
 def test_a_label_out_of_range_is_named_as_in_the_file(root, damaged):

@@ -149,8 +149,8 @@ def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> ndarray:
     _check_size(f"label map {file.path}", label.shape, size, "its image")
     wrong = label[(label >= len(labels)) & (label != VOID)]
     if wrong.size:
-        error = out_of_range(int(wrong[0]), 0, len(labels) - 1)
-        raise LabelRangeError(f"The label map {file.path} {error}")
+        what = out_of_range(int(wrong[0]), 0, len(labels) - 1)
+        raise LabelRangeError(f"The label map {file.path} {what}")
     return np.ascontiguousarray(label, np.uint8)
 
 

@@ -71,7 +71,7 @@ def sources(root: str, classes: str | None = None) -> Sources:
     others = [context.folder / "labels.txt"]
     if classes is None:
         others.append(context.folder / "59_labels.txt")
-    to_class = None
+    to_class = np.zeros(1, np.uint8)  # not read: a tree without the names is refused
     if all(path.is_file() for path in others):
         to_class = lookup(names_in(others[0]), _labels(context.folder, classes))
     labels = Files(context.folder / "trainval", "{}.mat", partial(read_label, to_class=to_class))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from fcn_lightning.data.dataset import Example, File, SegmentationDataset
@@ -144,6 +145,25 @@ class Sources:
             return official(split)
         return tree.ids(split.removeprefix(f"{tree.name}/"))
 
+    def official_count(self, split: str) -> int | None:
+        """How many ids the official list of this name has; None if that is not known."""
+        if split in self.official:
+            return len(official(split))
+        (tree,) = self.trees_of(split)
+        return tree.counts.get(split.removeprefix(f"{tree.name}/"))
+
+
+def holder(name: str, trees: Sequence[Tree]) -> Tree:
+    """The first tree that has an id or, if none has it, the one that most likely should."""
+    return next(
+        chain(
+            (tree for tree in trees if tree.has(name)),
+            (tree for tree in trees if not tree.exists),
+            (tree for tree in trees if tree.has_image(name)),
+            trees,
+        )
+    )
+
 
 def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example]:
     """The examples of these ids, each from the first tree that has it.
@@ -153,16 +173,15 @@ def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example
     """
     if not ids:
         raise ValueError(f"The list {split} is empty.")
-    holders = {name: next((t for t in trees if t.has(name)), None) for name in ids}
-    if missing := [name for name, holder in holders.items() if holder is None]:
+    holders = {name: holder(name, trees) for name in ids}
+    if missing := [name for name, tree in holders.items() if not tree.has(name)]:
         places = " or ".join(str(tree.root) for tree in trees)
-        likely = next((tree for tree in trees if tree.has_image(missing[0])), trees[0])
         raise ValueError(
             f"{len(missing)} of {len(ids)} images of {split} are missing in {places}: "
-            f"{', '.join(likely.lacking(missing))}. Complete the folder, or choose other lists "
-            "with `data.train` and `data.val`."
+            f"{', '.join(holders[missing[0]].lacking(missing))}. Complete the folder, or choose "
+            "other lists with `data.train` and `data.val`."
         )
-    return [holder.example(name) for name, holder in holders.items() if holder is not None]
+    return [tree.example(name) for name, tree in holders.items()]
 
 
 def describe(lists: Mapping[str, Any]) -> str:

@@ -63,11 +63,16 @@ class Place:
             FileNotFoundError: The data set is missing.
         """
         if not self.exists:
-            raise FileNotFoundError(
-                f"{self.title} is not in {', '.join(map(str, self.searched))}: none of these has a "
-                f"folder {self.inside}. {self.how}"
-            )
+            raise FileNotFoundError(self.problem)
         return self.folder
+
+    @property
+    def problem(self) -> str:
+        """What a user gets to read if the data set is missing."""
+        return (
+            f"{self.title} is not in {', '.join(map(str, self.searched))}: none of these has a "
+            f"folder {self.inside}. {self.how}"
+        )
 
 
 def find(folders: Sequence[Path], insides: Sequence[str], title: str, how: str) -> Place:
@@ -109,6 +114,11 @@ class Tree:
         return self.places[0].folder
 
     @property
+    def how(self) -> str:
+        """How to get what is missing."""
+        return " ".join(dict.fromkeys(place.how for place in self.places))
+
+    @property
     def exists(self) -> bool:
         """Whether all of its parts are there."""
         return all(place.exists for place in self.places)
@@ -123,7 +133,7 @@ class Tree:
             place.require()
         for path in self.others:
             if not path.is_file():
-                raise FileNotFoundError(f"{path} does not exist. {self.places[-1].how}")
+                raise FileNotFoundError(f"{path} is missing. {self.places[-1].how}")
 
     def list_of(self, split: str) -> Path | None:
         """The file of one of the data set's own lists; None if the tree lacks it."""
