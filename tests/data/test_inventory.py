@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import trees
-from fcn_lightning.data import voc, voc_and_sbd
+from fcn_lightning.data import pascal_context, voc, voc_and_sbd
 from fcn_lightning.data.inventory import inventory_of, inventory_of_splits
 
 
@@ -76,3 +76,22 @@ def test_data_of_ones_own_is_counted_by_its_files(root):
         ("image", "img"): (1, 1), ("label", "cls"): (0, 1),
     }  # fmt: skip
     assert inventory.missing == (f"{root / 'sbd/cls/2008_000002.mat'} is missing.",)
+
+
+def test_how_to_get_what_is_missing_is_told_once_for_each_source(tmp_path, rng):
+    trees.pascal_context(tmp_path, rng)
+    paths = [
+        tmp_path / "VOCdevkit/VOC2010/JPEGImages/2008_000002.jpg",
+        tmp_path / "context/59_labels.txt",
+        tmp_path / "context/trainval/2008_000008.mat",
+    ]
+    for path in paths:
+        path.unlink()
+    sources = pascal_context.sources(str(tmp_path))
+    names, labels, images = inventory_of(sources, ["pascal_context/train"], "val").missing
+    assert names == f"{paths[1]} is missing."
+    assert labels.startswith(f"1 of 4 labels of pascal_context are missing in {paths[2].parent}; ")
+    assert "trainval.tar.gz" in labels
+    assert images.startswith(f"1 of 4 images of pascal_context are missing in {paths[0].parent}; ")
+    assert "VOCtrainval_03-May-2010.tar" in images
+    assert "trainval.tar.gz" not in images

@@ -93,7 +93,8 @@ def _inventory_lines(inventory: Inventory) -> str:
     rows = []
     for row in inventory.lists:
         differs = row.official not in (None, row.count)
-        count = f"{row.count} ids" + (f", officially {row.official}" if differs else "")
+        count = f"{row.count} id{'' if row.count == 1 else 's'}"
+        count += f", officially {row.official}" if differs else ""
         rows.append((row.name, count, str(row.path or "in the package")))
     for files in inventory.files:
         kind = f"{files.source} {files.kind}" + ("" if files.needed == 1 else "s")

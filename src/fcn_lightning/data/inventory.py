@@ -129,16 +129,20 @@ def _count(source: str, kind: str, folder: Path, paths: Sequence[Path]) -> FileC
 
 
 def _missing(tree: Tree, counts: Iterable[FileCount]) -> list[str]:
-    """A sentence for each part of a tree that is missing, or for each incomplete kind of file."""
-    absent = [place for place in tree.places if not place.exists]
-    found = [count for count in counts if not any(_below(count, place.folder) for place in absent)]
-    return [place.problem for place in absent] + [
-        f"{_sentence(count)} {tree.how}" for count in found if _incomplete(count)
+    """What is missing of a tree: parts, then kinds of files; each part once says how to get it."""
+    absent = [place.problem for place in tree.places if not place.exists]
+    sentences: dict[str, list[str]] = {}
+    for count in filter(_incomplete, counts):
+        # Of two places, one may lie in the other.
+        around = [place for place in tree.places if count.folder.is_relative_to(place.folder)]
+        place = max(around, key=lambda place: len(place.folder.parts))
+        if place.exists:
+            sentences.setdefault(place.how, []).append(_sentence(count))
+    return absent + [
+        text if text is not own[-1] else f"{text} {how}"
+        for how, own in sentences.items()
+        for text in own
     ]
-
-
-def _below(count: FileCount, folder: Path) -> bool:
-    return count.folder.is_relative_to(folder)
 
 
 def _incomplete(count: FileCount) -> bool:

@@ -67,7 +67,7 @@ def take_inventory(node: DictConfig) -> Inventory:
         ValueError: A list or an argument of the reader is unknown.
     """
     reader, arguments = _reader(node), plain(node)
-    if not hasattr(reader, "sources"):
+    if not hasattr(reader, "sources") or not {"train", "val"} <= arguments.keys():
         return inventory_of_splits(read_data(node))
     known = inspect.signature(reader.sources).parameters
     sources = reader.sources(**{key: arguments[key] for key in known if key in arguments})
