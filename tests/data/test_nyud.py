@@ -63,13 +63,13 @@ def test_the_trees_own_list_is_preferred_to_the_packages(root):
     lists = read(root).lists
     assert [record["count"] for record in lists["train"]] == [2, 1]
     (root / "test.txt").unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         read(root)
     there = set(trees.NYUD["test"])
     first = next(name for name in official("nyud_test") if name not in there)
     place = root / "data" / "images" / f"img_{first}.png"
     assert str(error.value).startswith(
-        f"651 of 654 images of nyud/test are missing in {root}: 651 color images (the first is "
+        f"651 of 654 images of nyud/test lack files in {root}: 651 color images (the first is "
         f"{place}), "
     )
 
@@ -127,10 +127,10 @@ def test_an_unknown_modality_is_refused(root, modalities):
 )
 def test_a_missing_file_is_named(root, path, what):
     (root / path).unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         read(root)
     assert str(error.value) == (
-        f"1 of 1 images of nyud/val are missing in {root}: 1 {what} (the first is {root / path}). "
+        f"1 of 1 images of nyud/val lack files in {root}: 1 {what} (the first is {root / path}). "
         "Complete the folder, or choose other lists with `data.train` and `data.val`."
     )
 

@@ -55,9 +55,9 @@ def test_unannotated_images_are_left_out_of_a_trees_own_list(root):
 def test_the_trees_own_list_is_preferred_to_the_packages(root):
     assert read(root).lists["val"]["count"] == 2
     (root / "test.txt").unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         read(root)
-    assert str(error.value).startswith("200 of 200 images of siftflow/test are missing in ")
+    assert str(error.value).startswith("200 of 200 images of siftflow/test lack files in ")
 
 
 def test_classes_that_are_averaged_over_are_semantic(root):
@@ -94,7 +94,7 @@ def test_an_unknown_head_is_refused(root, heads):
 def test_a_missing_file_is_named(root, folder, suffix, what):
     path = root / folder / siftflow.INSIDE / f"highway_d4{suffix}"
     path.unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         read(root)
     assert f"in {root}: 1 {what} (the first is {path}). Complete" in str(error.value)
 

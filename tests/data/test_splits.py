@@ -129,10 +129,10 @@ def test_an_official_list_is_read_from_the_data_set_that_has_its_images(root, mo
 
 
 def test_images_of_an_official_list_must_be_on_disk(root):
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root, train=["sbd_train"])
     assert str(error.value) == (
-        f"8498 of 8498 images of sbd_train are missing in {root / 'sbd'}: 8498 images (the first "
+        f"8498 of 8498 images of sbd_train lack files in {root / 'sbd'}: 8498 images (the first "
         f"is {root / 'sbd/img/2008_000002.jpg'}), 8498 labels (the first is "
         f"{root / 'sbd/cls/2008_000002.mat'}). Complete the folder, or choose other lists with "
         "`data.train` and `data.val`."
@@ -141,20 +141,20 @@ def test_images_of_an_official_list_must_be_on_disk(root):
 
 def test_an_image_without_its_label_is_missing(root):
     (root / "VOCdevkit/VOC2012/SegmentationClass/d.png").unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root)
     assert str(error.value) == (
-        f"1 of 2 images of voc/val are missing in {root / 'VOCdevkit/VOC2012'}: 1 label (the first "
+        f"1 of 2 images of voc/val lack files in {root / 'VOCdevkit/VOC2012'}: 1 label (the first "
         f"is {root / 'VOCdevkit/VOC2012/SegmentationClass/d.png'}). Complete the folder, or choose "
         "other lists with `data.train` and `data.val`."
     )
 
 
 def test_both_folders_are_named_if_either_may_have_the_images(root):
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root, train=["train_aug"])
     places = f"{root / 'VOCdevkit/VOC2012'} or {root / 'sbd'}"
-    assert f"are missing in {places}: " in str(error.value)
+    assert f"lack files in {places}: " in str(error.value)
 
 
 def test_a_list_may_start_with_a_byte_order_mark(root):

@@ -177,7 +177,7 @@ def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example
     if missing := [name for name, tree in holders.items() if not tree.has(name)]:
         places = " or ".join(str(tree.root) for tree in trees)
         raise ValueError(
-            f"{len(missing)} of {len(ids)} images of {split} are missing in {places}: "
+            f"{len(missing)} of {len(ids)} images of {split} lack files in {places}: "
             f"{', '.join(holders[missing[0]].lacking(missing))}. Complete the folder, or choose "
             "other lists with `data.train` and `data.val`."
         )
