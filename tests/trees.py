@@ -73,7 +73,7 @@ def sbd(root: Path, rng: Generator) -> Values:
         if (jpegs / place.name).exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(jpegs / place.name, place)
-            image = np.array(Image.open(place))
+            image = _decoded(place)
         else:
             image = _save_jpeg(place, _pixels(rng, _size(rng)))
         label = _labels(rng, image.shape[:2], range(21)).astype(np.uint8)
@@ -84,7 +84,7 @@ def sbd(root: Path, rng: Generator) -> Values:
             "Segmentation": label,
             "CategoriesPresent": np.arange(1, 21, dtype=np.uint8)[:, None],
         }
-        _save_mat(top / "cls" / f"{name}.mat", {"GTcls": structure})
+        save_mat(top / "cls" / f"{name}.mat", {"GTcls": structure})
         values[name] = {"image": _bgr(image, VOC_MEAN), "label": label[None]}
     return values
 
@@ -102,7 +102,7 @@ def nyud(root: Path, rng: Generator) -> Values:
             place = root / "data" / folder / f"img_{name}.png"
             place.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(place)
-        _save_mat(root / "segmentation" / f"img_{name}.mat", {"segmentation": label})
+        save_mat(root / "segmentation" / f"img_{name}.mat", {"segmentation": label})
         values[name] = {
             "color": _bgr(color, COLOR_MEAN),
             "depth": (np.log(depth.astype(np.float32)) - LOG_DEPTH_MEAN)[None],
@@ -125,7 +125,7 @@ def siftflow(root: Path, rng: Generator) -> Values:
         geo = _labels(rng, image.shape[:2], (-1, 1, 2, 3)).astype(np.float64)
         for folder, label in (("SemanticLabels", sem), ("GeoLabels", geo)):
             content = {"S": label, "names": np.array([["void", "sky"]], object)}
-            _save_mat(root / folder / INSIDE / f"{name}.mat", content)
+            save_mat(root / folder / INSIDE / f"{name}.mat", content)
         values[name] = {
             "image": _bgr(image, SIFTFLOW_MEAN),
             "label_sem": _shifted(sem)[None],
@@ -146,7 +146,7 @@ def pascal_context(root: Path, rng: Generator) -> Values:
     for name in (name for names in CONTEXT.values() for name in names):
         image = _save_jpeg(voc2010 / "JPEGImages" / f"{name}.jpg", _pixels(rng, _size(rng)))
         written = _labels(rng, image.shape[:2], range(1, 460)).astype(np.uint16)
-        _save_mat(context / "trainval" / f"{name}.mat", {"LabelMap": written})
+        save_mat(context / "trainval" / f"{name}.mat", {"LabelMap": written})
         label = np.zeros(written.shape, np.uint8)
         for index, task in enumerate(task_names, start=1):
             label[written == all_names.index(TASK_NAMES.get(task, task)) + 1] = index
@@ -176,7 +176,9 @@ def write(folder: Path, *names: str, seed: int = 0) -> dict[str, Values]:
 
 def save(path: Path, values: Mapping[str, Mapping[str, Array]]) -> None:
     """Write values as `ID/image`, `ID/label`."""
-    flat = {f"{name}/{key}": array for name, own in values.items() for key, array in own.items()}
+    flat: dict[str, Any] = {}
+    for name, own in values.items():
+        flat |= {f"{name}/{key}": array for key, array in own.items()}
     np.savez(path, **flat)
 
 
@@ -218,7 +220,12 @@ def _save_jpeg(path: Path, pixels: Array) -> Array:
     """Write a JPEG file and return the pixels that it decodes to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
-    return np.array(Image.open(path))
+    return _decoded(path)
+
+
+def _decoded(path: Path) -> Array:
+    with Image.open(path) as image:
+        return np.array(image)
 
 
 def _save_palette(path: Path, label: Array) -> None:
@@ -228,7 +235,7 @@ def _save_palette(path: Path, label: Array) -> None:
     picture.save(path)
 
 
-def _save_mat(path: Path, content: Mapping[str, Any]) -> None:
+def save_mat(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scipy.io.savemat(path, dict(content), do_compression=True)
 

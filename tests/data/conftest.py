@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,10 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from fcn_lightning.labels import voc_palette
+from fcn_lightning.data import SegmentationDataset, Splits
+from fcn_lightning.labels import by_name, voc_palette
+from fcn_lightning.models.normalize import NORMALIZATIONS, Normalize
+from trees import Values
 
 SIZE = (8, 12)
 
@@ -55,3 +58,47 @@ def make_sbd() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def same() -> Callable[..., None]:
+    """Compares samples with the values of the reference: labels, and images after `Normalize`."""
+
+    def same(splits: Splits, values: Values, normal: Mapping[str, str], every: bool = True) -> None:
+        samples = [*splits.train, *splits.val]
+        assert not every or {sample["name"] for sample in samples} == set(values)
+        for sample in samples:
+            golden = values[sample["name"]]
+            images, labels = by_name(sample["image"]), by_name(sample["label"])
+            assert len(images) + len(labels) == len(golden) or "" in images | labels
+            for head, label in labels.items():
+                expected = golden[f"label_{head}" if head else "label"]
+                np.testing.assert_array_equal(label.numpy()[None], expected)
+            for modality, image in images.items():
+                normalization = NORMALIZATIONS[normal[modality]]
+                key = modality or normal.get("key", "image")
+                ours = Normalize(normalization)(image[None])[0].numpy()
+                np.testing.assert_allclose(ours, golden[key], rtol=0, atol=2e-5)
+
+    return same
+
+
+@pytest.fixture
+def damaged() -> Callable[[SegmentationDataset], str]:
+    """The sentences about a data set's samples that cannot be read."""
+
+    def damaged(dataset: SegmentationDataset) -> str:
+        sentences = []
+        for index in range(len(dataset)):
+            try:
+                dataset[index]
+            except ValueError as error:
+                sentences.append(str(error))
+        return "\n".join(sentences)
+
+    return damaged

@@ -1,6 +1,25 @@
 import pytest
 
-from fcn_lightning.data import sbd
+import trees
+from fcn_lightning.data import sbd, voc_and_sbd
+
+
+def read(root, **arguments):
+    return voc_and_sbd("sbd", str(root), ["sbd/train"], "sbd/val", **arguments)
+
+
+def test_samples_are_those_of_the_reference(tmp_path, rng, same):
+    values = trees.sbd(tmp_path, rng)
+    same(read(tmp_path), values, {"": "caffe"})
+
+
+def test_a_structure_without_a_segmentation_is_refused(tmp_path, rng, damaged):
+    trees.sbd(tmp_path, rng)
+    path = tmp_path / "sbd" / "cls" / f"{trees.SBD_VAL[0]}.mat"
+    trees.save_mat(path, {"GTcls": {"Boundaries": 0}})
+    assert damaged(read(tmp_path).val) == (
+        f"Cannot read the label map {path}: its `GTcls` has no `Segmentation`."
+    )
 
 
 @pytest.mark.parametrize("place", ["sbd", "benchmark_RELEASE/dataset", "dataset", ""])
@@ -12,11 +31,12 @@ def test_sbd_is_found_where_archives_put_it(tmp_path, make_sbd, place):
 
 def test_a_missing_sbd_is_named_with_its_places(tmp_path):
     with pytest.raises(FileNotFoundError, match="SBD") as error:
-        sbd.tree(tmp_path)
+        sbd.tree(tmp_path).require()
     places = (tmp_path / "sbd", tmp_path / "benchmark_RELEASE/dataset", tmp_path / "dataset")
     assert str(error.value) == (
         f"SBD is not in {', '.join(map(str, places))}, {tmp_path}: none of these has a folder img. "
-        "Set `data.root` or `data.sbd_root`, or download SBD with `data.download=true`."
+        "Unpack benchmark.tgz there, set `data.root` or `data.sbd_root`, or download SBD with "
+        "`data.download=true`."
     )
 
 

@@ -4,7 +4,9 @@ from collections import Counter
 import pytest
 
 from fcn_lightning.data import voc_and_sbd
-from fcn_lightning.data.splits import OFFICIAL, describe, official
+from fcn_lightning.data.splits import describe
+from fcn_lightning.data.tree import official
+from fcn_lightning.data.voc import OFFICIAL
 from fcn_lightning.labels import LabelSet
 
 
@@ -122,34 +124,43 @@ def test_splits_carry_what_tables_print(root):
 def test_an_official_list_is_read_from_the_data_set_that_has_its_images(root, monkeypatch):
     monkeypatch.setattr("fcn_lightning.data.splits.official", lambda _: list("eca"))
     splits = splits_of(root, train=["train_aug"], val="sbd/val")
-    suffixes = {example.name: example.label.suffix for example in splits.train.examples}
+    suffixes = {example.name: example.label.path.suffix for example in splits.train.examples}
     assert suffixes == {"e": ".mat", "c": ".png", "a": ".png"}
 
 
 def test_images_of_an_official_list_must_be_on_disk(root):
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root, train=["sbd_train"])
     assert str(error.value) == (
-        f"8498 of 8498 images of sbd_train are missing in {root / 'sbd'}; the first is 2008_000002 "
-        "(no image). Complete the folder, or choose other lists with `data.train` and `data.val`."
+        f"8498 of 8498 images of sbd_train lack files in {root / 'sbd'}: 8498 images (the first "
+        f"is {root / 'sbd/img/2008_000002.jpg'}), 8498 labels (the first is "
+        f"{root / 'sbd/cls/2008_000002.mat'}). Complete the folder, or choose other lists with "
+        "`data.train` and `data.val`."
     )
 
 
 def test_an_image_without_its_label_is_missing(root):
     (root / "VOCdevkit/VOC2012/SegmentationClass/d.png").unlink()
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root)
     assert str(error.value) == (
-        f"1 of 2 images of voc/val are missing in {root / 'VOCdevkit/VOC2012'}; the first is d (no "
-        "label). Complete the folder, or choose other lists with `data.train` and `data.val`."
+        f"1 of 2 images of voc/val lack files in {root / 'VOCdevkit/VOC2012'}: 1 label (the first "
+        f"is {root / 'VOCdevkit/VOC2012/SegmentationClass/d.png'}). Complete the folder, or choose "
+        "other lists with `data.train` and `data.val`."
     )
 
 
 def test_both_folders_are_named_if_either_may_have_the_images(root):
-    with pytest.raises(ValueError, match="are missing") as error:
+    with pytest.raises(ValueError, match="lack files") as error:
         splits_of(root, train=["train_aug"])
     places = f"{root / 'VOCdevkit/VOC2012'} or {root / 'sbd'}"
-    assert f"are missing in {places}; the first is" in str(error.value)
+    assert f"lack files in {places}: " in str(error.value)
+
+
+def test_a_list_may_start_with_a_byte_order_mark(root):
+    path = root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
+    path.write_text("\ufeffc\nd\n", encoding="utf-8")
+    assert names(splits_of(root).val) == "cd"
 
 
 @pytest.mark.parametrize("split", ["trian_aug", "coco/train", "train"])
@@ -158,7 +169,7 @@ def test_an_unknown_list_is_refused(root, split):
         splits_of(root, val=split)
     assert str(error.value) == (
         f"Unknown list '{split}'. Choose one of seg11valid, sbd_train, train_aug, voc2012_train, "
-        "voc2012_val, voc2012_trainval, or a data set's own (voc/train, voc/val, sbd/train, ...)."
+        "voc2012_val, voc2012_trainval, or a data set's own (voc/train, sbd/train, ...)."
     )
 
 

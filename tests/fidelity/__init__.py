@@ -1,7 +1,8 @@
 """The comparison with the reference: its own values beside ours.
 
 `python -m fidelity FOLDER` compares every golden file of a folder. The README of the golden files
-gives their names, keys and tolerances. A file that is not as the README says is a ValueError.
+gives their names, keys and tolerances. `NAME.npz` beside a tree of images and labels has what the
+reference's data layers make of them. A file that is not as the README says is a ValueError.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fidelity.cases import Case, GoldenError, cases_in
 from fidelity.compare import Row
 from fidelity.maps import check_maps, check_stats
 from fidelity.networks import check_caffemodel, check_weights
+from fidelity.readers import READERS, check_reader
 from fidelity.trajectories import check_sequence, check_train
 
 __all__ = ["Case", "Row", "cases_in", "check_case", "check_folder"]
@@ -30,6 +32,7 @@ CHECKS: dict[str, Callable[[Case, str], list[Row]]] = {
     "palette21": single.check_palette,
     "random_order": single.check_order,
     "train_sequence": check_sequence,
+    **dict.fromkeys(READERS, check_reader),
 }
 
 

@@ -28,7 +28,17 @@ NAMES = (
     r"(?P<kind>metrics|bilinear_kernels|train_sequence)\.npz",
     r"(?P<kind>palette21)\.npy",
     r"(?P<kind>random_order)\.json",
+    r"(?P<kind>voc|sbd|nyud|siftflow|pascal_context)\.npz",
 )
+TREES = {
+    "voc": ("voc", "sbd"),
+    "sbd": ("sbd",),
+    "nyud": ("nyud",),
+    "siftflow": ("siftflow",),
+    "pascal_context": ("pascal_context",),
+}
+"""Folders with images and labels, each with the names of the files that have their values."""
+
 NO_VALUES = ("README.md", "__pycache__", "make.py", "nets.py", "draws.py", "caffe.py")
 """Other files of the folder: the README, and the scripts that make the project's own values."""
 
@@ -126,4 +136,10 @@ def cases_in(folder: Path) -> list[Case]:
     paths = [path for path in sorted(folder.iterdir()) if path.name not in NO_VALUES]
     if not paths:
         raise GoldenError(f"`{folder}` holds no golden files. Name the folder that holds them.")
-    return [case_of(path) for path in paths]
+    return [case_of(path) for path in paths if not _is_tree(path)]
+
+
+def _is_tree(path: Path) -> bool:
+    """Tells if a path is a tree whose values are beside it."""
+    kinds = TREES.get(path.name, ())
+    return path.is_dir() and any(path.with_name(f"{kind}.npz").is_file() for kind in kinds)

@@ -16,6 +16,7 @@ CLEAR = 1e-4  # the argmax is compared where the two largest scores differ by mo
 LOSS = 1e-4  # relative: Caffe sums in float32
 GRADIENT, WEIGHT, CHANGE = 1e-4, 1e-5, 0.02  # in proportion to a layer's largest value
 SCORE = 1e-9  # absolute: computed in float64 from whole numbers
+IMAGE = 2e-5  # absolute: the reference subtracts VOC's mean in float64
 KERNEL = 1e-7  # absolute: our kernels are float32, rounded once
 
 

@@ -45,6 +45,17 @@ class Example:
     label: File | Mapping[str, File] | int
 
 
+class LabelRangeError(ValueError):
+    """A label map has a value that is neither a class nor void."""
+
+
+def out_of_range(value: int, first: int, last: int, void: int | None = VOID) -> LabelRangeError:
+    """The error for a value of a file whose classes have the labels `first` to `last`."""
+    classes = f"Use {first} to {last} for the {last - first + 1} classes"
+    end = "" if void is None else f", and {void} for void"
+    return LabelRangeError(f"has the value {value}. {classes}{end}.")
+
+
 class SegmentationDataset(Dataset[Sample]):
     """Images and label maps at their original size."""
 
@@ -64,21 +75,33 @@ class SegmentationDataset(Dataset[Sample]):
                 value that is no class; the message names the file.
         """
         example = self.examples[index]
-        images = {name: _read_image(file) for name, file in by_name(example.image).items()}
-        first, *others = by_name(example.image).values()
-        (h, w), sets = next(iter(images.values())).shape[-2:], by_name(self.labels)
-        for file, image in zip(others, list(images.values())[1:]):
-            _check_size(f"image {file.path}", image.shape[-2:], (h, w), f"{first.path}")
-        if isinstance(example.label, int):
-            label: Any = torch.full((1, 1), example.label, dtype=torch.uint8)
-        else:
-            label = unnamed(
-                {
-                    name: _read_label(file, (h, w), sets[name])
-                    for name, file in by_name(example.label).items()
-                }
-            )
-        return {"image": unnamed(images), "label": label, "name": example.name}
+        pixels, maps = read_example(example, self.labels)
+        images = {modality: _image_tensor(array) for modality, array in pixels.items()}
+        labels = {head: torch.from_numpy(array) for head, array in maps.items()}
+        return {"image": unnamed(images), "label": unnamed(labels), "name": example.name}
+
+
+def read_example(
+    example: Example, labels: LabelSets
+) -> tuple[dict[str, ndarray], dict[str, ndarray]]:
+    """Read the images of an example, by modality, and its label maps, uint8, by head.
+
+    Raises:
+        ValueError: An image or label cannot be read, their sizes differ, or a label map has a value
+            that is no class; the message names the file.
+    """
+    files = by_name(example.image)
+    images = {modality: file.read(file.path) for modality, file in files.items()}
+    (first, *others), (image, *other_images) = files.values(), images.values()
+    for file, other in zip(others, other_images):
+        _check_size(f"image {file.path}", other.shape[:2], image.shape[:2], f"{first.path}")
+    if isinstance(example.label, int):
+        return images, {"": np.full((1, 1), example.label, np.uint8)}
+    sets = by_name(labels)
+    return images, {
+        head: _read_label(file, image.shape[:2], sets[head])
+        for head, file in by_name(example.label).items()
+    }
 
 
 def read_image(path: Path) -> ndarray:
@@ -111,24 +134,24 @@ def _named(path: Path) -> Iterator[None]:
         raise ValueError(f"Cannot read the image {path}: {error}.") from error
 
 
-def _read_image(file: File) -> Tensor:
-    pixels = torch.from_numpy(file.read(file.path))
-    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+def _image_tensor(pixels: ndarray) -> Tensor:
+    image = torch.from_numpy(pixels)
+    return image[None] if image.ndim == 2 else image.permute(2, 0, 1).contiguous()
 
 
-def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> Tensor:
+def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> ndarray:
     try:
         label = file.read(file.path)
+    except LabelRangeError as error:
+        raise LabelRangeError(f"The label map {file.path} {error}") from error
     except Exception as error:  # a broken file can raise anything in its reader
         raise ValueError(f"Cannot read the label map {file.path}: {error}.") from error
     _check_size(f"label map {file.path}", label.shape, size, "its image")
     wrong = label[(label >= len(labels)) & (label != VOID)]
     if wrong.size:
-        raise ValueError(
-            f"The label map {file.path} has the value {int(wrong[0])}. Use 0 to "
-            f"{len(labels) - 1} for the {len(labels)} classes, and {VOID} for void."
-        )
-    return torch.from_numpy(label.astype(np.uint8))
+        what = out_of_range(int(wrong[0]), 0, len(labels) - 1)
+        raise LabelRangeError(f"The label map {file.path} {what}")
+    return np.ascontiguousarray(label, np.uint8)
 
 
 def _check_size(what: str, size: tuple[int, ...], expected: tuple[int, ...], other: str) -> None:

@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
+
+from fcn_lightning.data.dataset import out_of_range
+
+
+def load_mat(path: Path, key: str) -> Any:
+    """Read a variable of a MATLAB file.
+
+    Raises:
+        ValueError: The file is damaged, of MATLAB 7.3, or has no such variable.
+    """
+    import scipy.io  # takes half a second
+
+    if not path.is_file():
+        raise ValueError("it does not exist")
+    try:
+        content = scipy.io.loadmat(path, variable_names=[key])
+    except NotImplementedError as error:  # what SciPy raises for files of HDF5
+        raise ValueError("it is a file of MATLAB 7.3; save it with `save -v7`") from error
+    except Exception as error:  # a damaged file can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"it is damaged or no MATLAB file ({reason})") from error
+    if key not in content:
+        raise ValueError(f"it has no `{key}`")
+    return content[key]
 
 
 def read_mat(path: Path, key: str) -> ndarray:
     """Read a matrix of whole numbers, (h, w) int32.
 
     Raises:
-        ValueError: The file has no such key, or its values are not whole numbers.
+        ValueError: The file cannot be read, or its values are not whole numbers.
     """
-    import scipy.io  # takes half a second
-
-    content = scipy.io.loadmat(path, variable_names=[key])
-    if key not in content:
-        raise ValueError(f"it has no `{key}`")
-    values = content[key]
-    whole: ndarray = values.astype(np.int32)
-    if whole.ndim != 2 or not np.array_equal(whole, values):
-        raise ValueError(f"`{key}` must be a matrix of whole numbers")
-    return whole
+    values = load_mat(path, key)
+    if getattr(values, "ndim", 0) == 2 and values.dtype.kind in "buif":
+        with np.errstate(invalid="ignore"):  # NaN is no whole number
+            whole: ndarray = values.astype(np.int32)
+        if np.array_equal(whole, values):
+            return whole
+    raise ValueError(f"`{key}` is not a matrix of whole numbers")
 
 
 def shifted(values: ndarray, num_classes: int, void: int) -> ndarray:
-    """Turn the labels 1 to `num_classes`, and `void`, into 0 to `num_classes` - 1, and 255.
+    """Turn the labels 1 to `num_classes` into 0 to `num_classes` - 1, and void into 255.
+
+    0 is void even if `void` is another label, as in the reference.
 
     Raises:
-        ValueError: There is another value.
+        LabelRangeError: There is another value.
     """
-    wrong = values[((values < 1) | (values > num_classes)) & (values != void)]
+    is_void = (values == void) | (values == 0)
+    wrong = values[((values < 1) | (values > num_classes)) & ~is_void]
     if wrong.size:
-        raise ValueError(
-            f"it has the value {int(wrong[0])}; use 1 to {num_classes}, and {void} for void"
-        )
-    return np.where(values == void, 255, values - 1).astype(np.uint8)
+        raise out_of_range(int(wrong[0]), 1, num_classes, void)
+    return np.where(is_void, 255, values - 1).astype(np.uint8)

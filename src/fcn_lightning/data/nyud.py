@@ -13,12 +13,16 @@ from numpy import ndarray
 
 from fcn_lightning.data.dataset import read_depth, read_image
 from fcn_lightning.data.mat import read_mat, shifted
-from fcn_lightning.data.splits import Splits, examples_in, splits_of
+from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import NYUD, LabelSet, by_name
 
+SHIPPED = {split: f"nyud_{split}" for split in ("train", "val", "test")}
+COUNTS = {"train": 381, "val": 414, "test": 654}
 FOLDERS = {"color": "images", "depth": "depth", "hha": "hha"}
 HOW = "Download nyud.tar.gz, unpack it and set `data.root` to its folder."
+EVERYTHING = {"modalities": list(FOLDERS)}
+"""Arguments with which all files of the data set are read."""
 
 
 def read(
@@ -45,15 +49,15 @@ def read(
         FileNotFoundError: The data set is missing.
         ValueError: A modality or list is unknown, or images of a list are missing.
     """
-    found = tree(Path(root), modalities, labels)
-    return splits_of(name, labels, examples_in(found), train, val, average_over)
+    return splits_of(name, labels, sources(root, modalities, labels), train, val, average_over)
 
 
-def tree(root: Path, modalities: str | Sequence[str] = "color", labels: LabelSet = NYUD) -> Tree:
-    """Find NYUDv2 under `root`.
+def sources(
+    root: str, modalities: str | Sequence[str] = "color", labels: LabelSet = NYUD
+) -> Sources:
+    """The tree of NYUDv2 under `root`, and its lists.
 
     Raises:
-        FileNotFoundError: It is missing.
         ValueError: A modality is unknown.
     """
     several = () if isinstance(modalities, str) else modalities
@@ -63,20 +67,21 @@ def tree(root: Path, modalities: str | Sequence[str] = "color", labels: LabelSet
             raise ValueError(
                 f"`data.modalities` must name some of {', '.join(FOLDERS)}; got {modality!r}."
             )
-    top = find([root, root / "nyud"], "segmentation", "NYUDv2", HOW)
+    insides = ["segmentation", *(f"data/{folder}" for folder in FOLDERS.values())]
+    place = find([Path(root), Path(root, "nyud")], insides, "NYUDv2", HOW)
     images = {
         key: Files(
-            top / "data" / FOLDERS[modality],
+            place.folder / "data" / FOLDERS[modality],
             "img_{}.png",
             read_depth if modality == "depth" else read_image,
         )
         for key, modality in chosen.items()
     }
     segmentation = Files(
-        top / "segmentation", "img_{}.mat", partial(read_label, num_classes=len(labels))
+        place.folder / "segmentation", "img_{}.mat", partial(read_label, num_classes=len(labels))
     )
-    shipped = {split: f"nyud_{split}" for split in ("train", "val", "test")}
-    return Tree("nyud", top, images, by_name(segmentation), top, shipped)
+    tree = Tree("nyud", (place,), images, by_name(segmentation), place.folder, SHIPPED, COUNTS)
+    return Sources({"nyud": tree})
 
 
 def read_label(path: Path, num_classes: int = len(NYUD)) -> ndarray:

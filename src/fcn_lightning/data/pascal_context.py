@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.dataset import LabelRangeError, read_image
 from fcn_lightning.data.mat import read_mat
-from fcn_lightning.data.splits import Splits, examples_in, splits_of
-from fcn_lightning.data.tree import Files, Tree, find
+from fcn_lightning.data.splits import Sources, Splits, splits_of
+from fcn_lightning.data.tree import Files, Place, Tree, find
 from fcn_lightning.labels import LabelSet, by_name
 
-RENAMED = {"table": "diningtable", "bedclothes": "bedcloth", "cloth": "clothes"}
-"""Names of the original annotation, and those of the same classes among the 59."""
+RENAMED = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
+"""Names among the 59 classes, and those of the same classes in the original annotation."""
+
+COUNTS = {"train": 4998, "val": 5105}
 
 HOW = "Download {}, unpack it and set `data.root` to the folder in which it lies."
 ANNOTATION = "trainval.tar.gz, labels.txt and 59_labels.txt of PASCAL-Context"
@@ -49,33 +51,54 @@ def read(
         FileNotFoundError: The images or their annotation are missing.
         ValueError: A list or class is unknown, or images of a list are missing.
     """
-    top = Path(root)
-    context = find([top / "context", top], "trainval", "PASCAL-Context", HOW.format(ANNOTATION))
-    own = names_in(Path(classes) if classes else context / "59_labels.txt")
-    labels = LabelSet("pascal_context", ("background", *(n for n in own if n != "background")))
+    found = sources(root, classes)
+    for tree in found.trees.values():
+        tree.require()
+    labels = _labels(_context(root).folder, classes)
+    return splits_of(name, labels, found, train, val, average_over)
+
+
+def sources(root: str, classes: str | None = None) -> Sources:
+    """The tree of PASCAL-Context under `root`, and its lists.
+
+    Raises:
+        FileNotFoundError: There is no file `classes`.
+        ValueError: The annotation does not name a class.
+    """
+    top, context = Path(root), _context(root)
     devkits = [top / "VOCdevkit" / "VOC2010", top / "VOC2010", top]
-    voc = find(devkits, "JPEGImages", "VOC 2010", HOW.format(IMAGES))
-    to_class = lookup(names_in(context / "labels.txt"), labels)
+    voc = find(devkits, ["JPEGImages"], "VOC 2010", HOW.format(IMAGES))
+    others = [context.folder / "labels.txt"]
+    if classes is None:
+        others.append(context.folder / "59_labels.txt")
+    to_class = np.zeros(1, np.uint8)  # not read: a tree without the names is refused
+    if all(path.is_file() for path in others):
+        to_class = lookup(names_in(others[0]), _labels(context.folder, classes))
+    labels = Files(context.folder / "trainval", "{}.mat", partial(read_label, to_class=to_class))
     tree = Tree(
         "pascal_context",
-        top,
-        by_name(Files(voc / "JPEGImages", "{}.jpg", read_image)),
-        by_name(Files(context / "trainval", "{}.mat", partial(read_label, to_class=to_class))),
-        voc / "ImageSets" / "Main",
+        (voc, context),
+        by_name(Files(voc.folder / "JPEGImages", "{}.jpg", read_image)),
+        by_name(labels),
+        voc.folder / "ImageSets" / "Main",
+        counts=COUNTS,
+        others=tuple(others),
     )
-    return splits_of(name, labels, examples_in(tree), train, val, average_over)
+    return Sources({"pascal_context": tree})
 
 
 def read_label(path: Path, to_class: ndarray) -> ndarray:
     """Read a label map, (h, w) uint8; `to_class` has the class of each label of the annotation.
 
     Raises:
-        ValueError: The file has a label that the annotation does not name.
+        LabelRangeError: The file has a label that the annotation does not name.
     """
     values = read_mat(path, "LabelMap")
     wrong = values[(values < 0) | (values >= len(to_class))]
     if wrong.size:
-        raise ValueError(f"it has the value {int(wrong[0])}; labels.txt names {len(to_class) - 1}")
+        raise LabelRangeError(
+            f"has the value {int(wrong[0])}. labels.txt names the labels 1 to {len(to_class) - 1}."
+        )
     labels: ndarray = to_class[values]
     return labels
 
@@ -83,25 +106,37 @@ def read_label(path: Path, to_class: ndarray) -> ndarray:
 def lookup(names: Sequence[str], labels: LabelSet) -> ndarray:
     """The class of each label of the original annotation, from 0; all others are background, 0.
 
+    Blanks do not count, as in the reference.
+
     Raises:
         ValueError: The annotation does not name a class.
     """
     to_class = np.zeros(len(names) + 1, np.uint8)
-    known = [RENAMED.get(name, name) for name in names]
+    known = [name.replace(" ", "") for name in names]
     for index, name in enumerate(labels.classes[1:], start=1):
-        if name not in known:
-            raise ValueError(f"labels.txt of PASCAL-Context has no class '{name}'.")
-        to_class[known.index(name) + 1] = index
+        own = name.replace(" ", "")
+        own = RENAMED.get(own, own)
+        if own not in known:
+            raise ValueError(
+                f"labels.txt of PASCAL-Context has no class '{name}'. Choose among its names."
+            )
+        to_class[known.index(own) + 1] = index
     return to_class
 
 
 def names_in(path: Path) -> list[str]:
-    """Read the names of a list with lines such as `12: bed`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. {HOW.format(ANNOTATION)}")
-    lines = filter(None, map(str.strip, path.read_text().splitlines()))
+    """Read the names of a list with lines such as `12: bed` or `bed`."""
+    lines = filter(None, map(str.strip, path.read_text(encoding="utf-8-sig").splitlines()))
     return [line.partition(":")[2].strip() or line for line in lines]
+
+
+def _context(root: str) -> Place:
+    top = Path(root)
+    return find([top / "context", top], ["trainval"], "PASCAL-Context", HOW.format(ANNOTATION))
+
+
+def _labels(context: Path, classes: str | None) -> LabelSet:
+    if classes is not None and not Path(classes).is_file():
+        raise FileNotFoundError(f"`data.classes` must be a file with names; {classes} is none.")
+    own = names_in(Path(classes) if classes else context / "59_labels.txt")
+    return LabelSet("pascal_context", ("background", *(n for n in own if n != "background")))

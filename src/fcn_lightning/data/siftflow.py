@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from fcn_lightning.data.dataset import read_image
 from fcn_lightning.data.mat import read_mat, shifted
-from fcn_lightning.data.splits import Splits, examples_in, splits_of
+from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import SIFTFLOW, SIFTFLOW_GEO, LabelSet, by_name, unnamed
 
@@ -22,8 +22,13 @@ INSIDE = "spatial_envelope_256x256_static_8outdoorcategories"
 LABELS = {"sem": SIFTFLOW, "geo": SIFTFLOW_GEO}
 FOLDERS = {"sem": "SemanticLabels", "geo": "GeoLabels"}
 VOIDS = {"sem": 0, "geo": -1}
-UNANNOTATED = ("highway_bost181", "street_urb506")
+UNANNOTATED = frozenset(("highway_bost181", "street_urb506"))
 """Images that the reference's lists leave out of the paper's 2,488 + 200."""
+
+SHIPPED = {split: f"siftflow_{split}" for split in ("trainval", "test")}
+COUNTS = {"trainval": 2486, "test": 200}
+EVERYTHING = {"heads": list(FOLDERS)}
+"""Arguments with which all files of the data set are read."""
 
 HOW = "Download SiftFlowDataset.zip, unpack it and set `data.root` to its folder."
 
@@ -53,36 +58,55 @@ def read(
         FileNotFoundError: The data set is missing.
         ValueError: A head or list is unknown, or images of a list are missing.
     """
-    chosen = {"": heads} if isinstance(heads, str) else {head: head for head in heads}
-    for head in chosen.values():
-        if head not in labels:
-            raise ValueError(f"`data.heads` must name some of {', '.join(labels)}; got {head!r}.")
-    found = tree(Path(root), chosen, labels)
+    chosen = _chosen(heads, labels)
     of_heads = unnamed({key: labels[head] for key, head in chosen.items()})
-    examples_of = examples_in(found, leave_out=UNANNOTATED)
-    return splits_of(name, of_heads, examples_of, train, val, average_over)
+    return splits_of(name, of_heads, sources(root, heads, labels), train, val, average_over)
 
 
-def tree(root: Path, chosen: Mapping[str, str], labels: Mapping[str, LabelSet] = LABELS) -> Tree:
-    """Find SIFT Flow under `root`, with a label map for each of the chosen heads.
+def sources(
+    root: str,
+    heads: str | Sequence[str] = ("sem", "geo"),
+    labels: Mapping[str, LabelSet] = LABELS,
+) -> Sources:
+    """The tree of SIFT Flow under `root`, and its lists.
 
     Raises:
-        FileNotFoundError: It is missing.
+        ValueError: A head is unknown.
     """
-    top = find([root, root / "SiftFlowDataset", root / "siftflow"], "Images", "SIFT Flow", HOW)
+    top = Path(root)
+    insides = [f"{folder}/{INSIDE}" for folder in ("Images", *FOLDERS.values())]
+    place = find([top, top / "SiftFlowDataset", top / "siftflow"], insides, "SIFT Flow", HOW)
+    images = Files(place.folder / "Images" / INSIDE, "{}.jpg", read_image)
     maps = {
         key: Files(
-            top / FOLDERS[head] / INSIDE,
+            place.folder / FOLDERS[head] / INSIDE,
             "{}.mat",
             partial(read_label, num_classes=len(labels[head]), void=VOIDS[head]),
         )
-        for key, head in chosen.items()
+        for key, head in _chosen(heads, labels).items()
     }
-    images = Files(top / "Images" / INSIDE, "{}.jpg", read_image)
-    shipped = {split: f"siftflow_{split}" for split in ("trainval", "test")}
-    return Tree("siftflow", top, by_name(images), maps, top, shipped)
+    tree = Tree(
+        "siftflow",
+        (place,),
+        by_name(images),
+        maps,
+        place.folder,
+        SHIPPED,
+        COUNTS,
+        leave_out=UNANNOTATED,
+    )
+    return Sources({"siftflow": tree})
 
 
 def read_label(path: Path, num_classes: int, void: int) -> ndarray:
     """Read a label map, (h, w) uint8, whose classes start at 1 in the file."""
     return shifted(read_mat(path, "S"), num_classes, void)
+
+
+def _chosen(heads: str | Sequence[str], labels: Mapping[str, LabelSet]) -> dict[str, str]:
+    """The heads by their names in a sample; a single one has the name ""."""
+    chosen = {"": heads} if isinstance(heads, str) else {head: head for head in heads}
+    for head in chosen.values():
+        if head not in labels:
+            raise ValueError(f"`data.heads` must name some of {', '.join(labels)}; got {head!r}.")
+    return chosen

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from fcn_lightning.data.dataset import Example, File, SegmentationDataset
-from fcn_lightning.data.tree import Tree
+from fcn_lightning.data.tree import Tree, official
 from fcn_lightning.labels import LabelSets, by_name
 
 
@@ -90,18 +91,78 @@ def splits_of(
     )
 
 
-def examples_in(tree: Tree, leave_out: Collection[str] = ()) -> Callable[[str], list[Example]]:
-    """A function that returns the examples of a tree's own list, `voc/train`, but those left out.
+@dataclass(frozen=True)
+class Sources:
+    """The trees of a data set, and the lists of their ids; a call returns a list's examples.
 
-    Raises:
-        ValueError: The list is unknown or empty, or images of it are missing.
+    Attributes:
+        trees: The trees by name; a list of one is `NAME/SPLIT`, or `SPLIT` if there is one tree.
+        official: Lists in the package, each with the trees that have its images, best label first.
     """
 
-    def examples_of(split: str) -> list[Example]:
-        ids = tree.ids(split.removeprefix(f"{tree.name}/"))
-        return found(split, [name for name in ids if name not in leave_out], [tree])
+    trees: Mapping[str, Tree]
+    official: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    return examples_of
+    def __call__(self, split: str) -> list[Example]:
+        """The examples of a list.
+
+        Raises:
+            FileNotFoundError: A tree is missing.
+            ValueError: The list is unknown or empty, or images of it are missing.
+        """
+        trees = self.trees_of(split)
+        for tree in trees:
+            tree.require()
+        return found(split, self.ids(split), trees)
+
+    def trees_of(self, split: str) -> list[Tree]:
+        """The trees that may have the images of a list.
+
+        Raises:
+            ValueError: The list is unknown.
+        """
+        name, slash, _ = split.partition("/")
+        if slash and name in self.trees:
+            return [self.trees[name]]
+        if split in self.official:
+            return [self.trees[name] for name in self.official[split]]
+        if len(self.trees) == 1 and not self.official:
+            return list(self.trees.values())
+        own = ", ".join(f"{name}/train" for name in self.trees)
+        raise ValueError(
+            f"Unknown list '{split}'. Choose one of {', '.join(self.official)}, or a data set's "
+            f"own ({own}, ...)."
+        )
+
+    def ids(self, split: str) -> list[str]:
+        """The ids of a list.
+
+        Raises:
+            ValueError: The list is unknown.
+        """
+        (tree, *_) = self.trees_of(split)
+        if split in self.official:
+            return official(split)
+        return tree.ids(split.removeprefix(f"{tree.name}/"))
+
+    def official_count(self, split: str) -> int | None:
+        """How many ids the official list of this name has; None if that is not known."""
+        if split in self.official:
+            return len(official(split))
+        (tree,) = self.trees_of(split)
+        return tree.counts.get(split.removeprefix(f"{tree.name}/"))
+
+
+def holder(name: str, trees: Sequence[Tree]) -> Tree:
+    """The first tree that has an id or, if none has it, the one that most likely should."""
+    return next(
+        chain(
+            (tree for tree in trees if tree.has(name)),
+            (tree for tree in trees if not tree.exists),
+            (tree for tree in trees if tree.has_image(name)),
+            trees,
+        )
+    )
 
 
 def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example]:
@@ -112,16 +173,15 @@ def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example
     """
     if not ids:
         raise ValueError(f"The list {split} is empty.")
-    holders = {name: next((t for t in trees if t.has(name)), None) for name in ids}
-    if missing := [name for name, holder in holders.items() if holder is None]:
+    holders = {name: holder(name, trees) for name in ids}
+    if missing := [name for name, tree in holders.items() if not tree.has(name)]:
         places = " or ".join(str(tree.root) for tree in trees)
-        likely = next((tree for tree in trees if tree.has_image(missing[0])), trees[0])
         raise ValueError(
             f"{len(missing)} of {len(ids)} images of {split} lack files in {places}: "
-            f"{', '.join(likely.lacking(missing))}. Complete the folder, or choose other lists "
-            "with `data.train` and `data.val`."
+            f"{', '.join(holders[missing[0]].lacking(missing))}. Complete the folder, or choose "
+            "other lists with `data.train` and `data.val`."
         )
-    return [holder.example(name) for name, holder in holders.items() if holder is not None]
+    return [tree.example(name) for name, tree in holders.items()]
 
 
 def describe(lists: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ Source: VOCtrainval_11-May-2012.tar and VOCtrainval_25-May-2011.tar.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,20 @@ from numpy import ndarray
 from PIL import Image
 
 from fcn_lightning.data import sbd
-from fcn_lightning.data.dataset import Example, read_image
-from fcn_lightning.data.splits import Splits, found, splits_of
-from fcn_lightning.data.tree import Files, Tree, find, official
+from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.splits import Sources, Splits, splits_of
+from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import VOC, LabelSet, by_name
 
-HOW = "Set `data.root` or `data.voc_root`, or download VOC with `data.download=true`."
-
+HOW = (
+    "Unpack VOCtrainval_11-May-2012.tar there, set `data.root` or `data.voc_root`, or download VOC "
+    "with `data.download=true`."
+)
+COUNTS = {
+    "VOC2012": {"train": 1464, "val": 1449, "trainval": 2913},
+    "VOC2011": {"train": 1112, "val": 1111, "trainval": 2223},
+}
+"""How many ids the lists of each year's devkit have."""
 
 OFFICIAL = {
     "seg11valid": ("voc",),
@@ -66,46 +72,54 @@ def voc_and_sbd(
         FileNotFoundError: A data set is missing.
         ValueError: A list is unknown, or images of it are missing.
     """
-    roots = {"voc": Path(voc_root or root), "sbd": Path(sbd_root or root)}
-    tree_of = {"voc": tree, "sbd": sbd.tree}
+    found = sources(root, train, val, voc_root, sbd_root, download)
+    return splits_of(name, labels, found, train, val, average_over)
 
-    @cache
-    def tree_at(kind: str) -> Tree:
-        return tree_of[kind](roots[kind], download=download)
 
-    def examples_of(split: str) -> list[Example]:
-        kind, slash, own = split.partition("/")
-        if slash and kind in tree_of:
-            return found(split, tree_at(kind).ids(own), [tree_at(kind)])
-        if split in OFFICIAL:
-            return found(split, official(split), [tree_at(kind) for kind in OFFICIAL[split]])
-        raise ValueError(
-            f"Unknown list '{split}'. Choose one of {', '.join(OFFICIAL)}, or a data set's own "
-            "(voc/train, voc/val, sbd/train, ...)."
-        )
+def sources(
+    root: str,
+    train: Sequence[str],
+    val: str,
+    voc_root: str | None = None,
+    sbd_root: str | None = None,
+    download: bool = False,
+) -> Sources:
+    """The trees of PASCAL VOC and SBD, and their lists.
 
-    return splits_of(name, labels, examples_of, train, val, average_over)
+    Args:
+        root: The folder of both.
+        train: Training lists.
+        val: Validation list.
+        voc_root: The folder of VOC, if not under `root`.
+        sbd_root: The folder of SBD, if not under `root`.
+        download: Download and verify what the lists need and is missing.
+    """
+    lists = (*train, val)
+    needed = {kind for split in lists for kind in OFFICIAL.get(split, (split.partition("/")[0],))}
+    trees = {
+        "voc": tree(Path(voc_root or root), download=download and "voc" in needed),
+        "sbd": sbd.tree(Path(sbd_root or root), download=download and "sbd" in needed),
+    }
+    return Sources(trees, OFFICIAL)
 
 
 def tree(root: Path, *, download: bool = False) -> Tree:
-    """Find VOC 2012 or, if it is missing, VOC 2011 under `root`.
+    """The tree of VOC 2012 or, if it is missing, of VOC 2011 under `root`.
 
     Args:
         root: The VOC folder itself, or a folder in which an archive was unpacked.
         download: Download VOC 2012 if both are missing.
-
-    Raises:
-        FileNotFoundError: Both are missing.
     """
     if download and not any((folder / "JPEGImages").is_dir() for folder in _folders(root)):
         from torchvision import datasets  # takes seconds
 
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
-    folder = find(_folders(root), "JPEGImages", "VOC", HOW)
-    images = Files(folder / "JPEGImages", "{}.jpg", read_image)
-    labels = Files(folder / "SegmentationClass", "{}.png", read_label)
-    lists = folder / "ImageSets" / "Segmentation"
-    return Tree("voc", folder, by_name(images), by_name(labels), lists)
+    place = find(_folders(root), ("JPEGImages", "SegmentationClass"), "VOC", HOW)
+    images = Files(place.folder / "JPEGImages", "{}.jpg", read_image)
+    labels = Files(place.folder / "SegmentationClass", "{}.png", read_label)
+    lists = place.folder / "ImageSets" / "Segmentation"
+    counts = COUNTS.get(place.folder.name, {})
+    return Tree("voc", (place,), by_name(images), by_name(labels), lists, counts=counts)
 
 
 def read_label(path: Path) -> ndarray:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning.data import Splits
+from fcn_lightning.data.inventory import Inventory, inventory_of, inventory_of_splits
 from fcn_lightning.labels import by_name, num_classes
-from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.compose import compose, plain
 
 
 def check_name(node: DictConfig) -> None:
@@ -46,6 +50,33 @@ def data_config(
     if OmegaConf.is_missing(node, "root"):
         raise ValueError(f"The place of {name} is not known. Add --data-root DIR.")
     return node
+
+
+def complete_config(node: DictConfig) -> DictConfig:
+    """Return the config with all modalities and heads that its data set has."""
+    changed = node.copy()
+    for key, value in getattr(_reader(node), "EVERYTHING", {}).items():
+        changed[key] = value
+    return changed
+
+
+def take_inventory(node: DictConfig) -> Inventory:
+    """Compare what the lists of a data config need with what is on disk.
+
+    Raises:
+        ValueError: A list or an argument of the reader is unknown.
+    """
+    reader, arguments = _reader(node), plain(node)
+    if not hasattr(reader, "sources") or not {"train", "val"} <= arguments.keys():
+        return inventory_of_splits(read_data(node))
+    known = inspect.signature(reader.sources).parameters
+    sources = reader.sources(**{key: arguments[key] for key in known if key in arguments})
+    return inventory_of(sources, arguments["train"], arguments["val"])
+
+
+def _reader(node: DictConfig) -> ModuleType:
+    """The module of the function that reads the data of a config."""
+    return sys.modules[get_method(node._target_).__module__]
 
 
 def read_data(node: DictConfig, normalize: str | Mapping[str, str] | None = None) -> Splits:
