@@ -95,7 +95,8 @@ def _inventory_lines(inventory: Inventory) -> str:
         differs = row.official not in (None, row.count)
         count = f"{row.count} id{'' if row.count == 1 else 's'}"
         count += f", officially {row.official}" if differs else ""
-        rows.append((row.name, count, str(row.path or "in the package")))
+        shipped = "in the package" if row.path is None and row.official is not None else ""
+        rows.append((row.name, count, shipped or str(row.path or "")))
     for files in inventory.files:
         kind = f"{files.source} {files.kind}" + ("" if files.needed == 1 else "s")
         rows.append((kind, f"{files.found} of {files.needed}", str(files.folder)))
