@@ -65,7 +65,9 @@ def sweeps(monkeypatch: pytest.MonkeyPatch, finish: Finish) -> Sweeps:
 def test_list_names_id_title_and_source():
     result = table("list")
     assert result.exit_code == 0
-    assert result.stdout.startswith("table2  Skip architectures, from coarse to fine. Long, ")
+    assert result.stdout.startswith(
+        "cvpr2015/table2  Skip architectures, from coarse to fine. Long, "
+    )
     assert "Table 2 (arXiv:1411.4038), on seg11valid" in result.stdout
 
 
@@ -126,11 +128,11 @@ def test_show_names_smoke_tests_beside_a_real_run(runs: Path, finish: Finish):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("show", "table7"), "Unknown table 'table7'. Choose from table2."),
-        (("run", "table7"), "Unknown table 'table7'. Choose from table2."),
+        (("show", "table7"), "Unknown table 'table7'. Choose from cvpr2015/table2."),
+        (("run", "table7"), "Unknown table 'table7'. Choose from cvpr2015/table2."),
         (
             ("show", "table2", "--data", "x"),
-            "table2 has no data set 'x'. Use `--data shapes` or `--data voc`.",
+            "cvpr2015/table2 has no data set 'x'. Use `--data shapes` or `--data voc`.",
         ),
         (
             ("run", "table2", "--seeds", "0,a"),
@@ -151,7 +153,9 @@ def test_a_broken_file_is_named_and_not_overwritten(runs: Path, sweeps: Sweeps, 
     assert f"not counted: {folder}: not a record of format 2 (Invalid JSON" in shown.stdout
     result = table("run", "table2", "--seeds", "0", "--runs", runs)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"{folder} holds a finished run that does not count for table2")
+    assert result.stderr.startswith(
+        f"{folder} holds a finished run that does not count for cvpr2015/table2"
+    )
     assert len(result.stderr.splitlines()) == 1
     assert sweeps.jobs == []
     assert (folder / "scores.json").read_text() == "{"
@@ -169,8 +173,8 @@ def test_run_trains_what_is_missing_and_a_second_call_nothing(
         "seed=0", f"paths.runs={runs}", "resume=auto", "hydra.mode=RUN",
     ]  # fmt: skip
     assert "5 runs: 1 complete, 4 to do." in result.stdout
-    assert f"Written: {runs}/tables/table2-shapes.md\n" in result.stdout
-    assert "| FCN-8s | ours | 90.0 |" in (runs / "tables/table2-shapes.md").read_text()
+    assert f"Written: {runs}/tables/cvpr2015-table2-shapes.md\n" in result.stdout
+    assert "| FCN-8s | ours | 90.0 |" in (runs / "tables/cvpr2015-table2-shapes.md").read_text()
 
     again = table("run", "table2", "--seeds", "0", "--runs", runs)
     assert again.exit_code == 0
@@ -205,9 +209,12 @@ def test_without_memory_for_a_step_there_is_no_estimate(
 
 def test_runs_are_a_sweep_of_their_own_with_wandb_offline(runs: Path, sweeps: Sweeps):
     table("run", "table2", "--seeds", "0", "--runs", runs)
-    assert sweeps.environment == {"WANDB_MODE": "offline", "WANDB_RUN_GROUP": "table2-shapes"}
+    assert sweeps.environment == {
+        "WANDB_MODE": "offline",
+        "WANDB_RUN_GROUP": "cvpr2015-table2-shapes",
+    }
     assert sweeps.folder.parent == runs / "sweeps"
-    assert sweeps.folder.name.startswith("table2-shapes-")
+    assert sweeps.folder.name.startswith("cvpr2015-table2-shapes-")
 
 
 def test_a_failure_stops_only_what_needs_it(runs: Path, sweeps: Sweeps):
@@ -224,7 +231,7 @@ def test_a_failure_stops_only_what_needs_it(runs: Path, sweeps: Sweeps):
         "  shapes/fcn16s/seed0: not started, fcn32s/seed0 failed",
         "  shapes/fcn8s/seed0: not started, fcn16s/seed0 not started",
     ]
-    assert (runs / "tables/table2-shapes.md").is_file()
+    assert (runs / "tables/cvpr2015-table2-shapes.md").is_file()
 
 
 @pytest.mark.parametrize(("force", "without"), [([], ""), (["--force"], " without --force")])
@@ -257,6 +264,6 @@ def test_what_follows_two_dashes_goes_to_every_run(runs: Path, sweeps: Sweeps):
 def test_overrides_that_change_a_row_are_one_sentence(runs: Path, sweeps: Sweeps):
     result = table("run", "table2", "--runs", runs, "--", "recipe.max_steps=3")
     assert (result.exit_code, sweeps.jobs) == (2, [])
-    assert result.stderr.startswith("`recipe.max_steps=3` changes the runs of table2: ")
+    assert result.stderr.startswith("`recipe.max_steps=3` changes the runs of cvpr2015/table2: ")
     assert result.stderr.endswith(". Train a variant with fcn-train.\n")
     assert len(result.stderr.splitlines()) == 1

@@ -113,7 +113,7 @@ def test_a_smoke_test_in_the_folder_of_a_run_does_not_count_as_complete(
     with pytest.raises(ValueError, match="does not count") as caught:
         missing(Wanted(table, "shapes", [0], runs))
     assert str(caught.value) == (
-        f"{folder} holds a finished run that does not count for table2: {why}. Replace it with "
+        f"{folder} holds a finished run that does not count for cvpr2015/table2: {why}. Replace it with "
         "--force, or move it out of the way."
     )
     assert len(missing(Wanted(table, "shapes", [0], runs, force=True))) == 5
@@ -126,7 +126,9 @@ def test_a_record_of_format_1_in_the_folder_of_a_run_is_named(runs: Path, table:
     folder = runs / "shapes/fcn32s/seed0"
     folder.mkdir(parents=True)
     (folder / "scores.json").write_text('{"format": 1, "experiment": "shapes"}')
-    with pytest.raises(ValueError, match="does not count for table2: format 1, from an earlier"):
+    with pytest.raises(
+        ValueError, match="does not count for cvpr2015/table2: format 1, from an earlier"
+    ):
         missing(Wanted(table, "shapes", [0], runs))
 
 
@@ -160,7 +162,9 @@ def test_overrides_that_change_a_row_are_refused(
 ):
     with pytest.raises(ValueError, match="Train a variant with fcn-train") as caught:
         missing(Wanted(table, "shapes", [0], runs, extra))
-    assert str(caught.value).startswith(f"`{extra[0]}` changes the runs of table2: {changed}")
+    assert str(caught.value).startswith(
+        f"`{extra[0]}` changes the runs of cvpr2015/table2: {changed}"
+    )
 
 
 def test_overrides_of_devices_and_logging_are_passed_on(runs: Path, table: Table):
@@ -181,5 +185,5 @@ def test_configs_of_ones_own_are_found(tmp_path: Path, runs: Path, table: Table)
 
 
 def test_unknown_data_is_refused(table: Table, runs: Path):
-    with pytest.raises(ValueError, match="table2 has no data set 'nyud'"):
+    with pytest.raises(ValueError, match="cvpr2015/table2 has no data set 'nyud'"):
         missing(Wanted(table, "nyud", [0], runs))

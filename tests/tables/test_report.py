@@ -50,7 +50,7 @@ def test_the_markdown_puts_ours_above_the_papers(filled: Path, table: Table):
         "|  | paper | 90.3 | 75.9 | 62.7 | 83.2 | seg11valid |",
     ]
     assert "CVPR 2015, Table 2 (arXiv:1411.4038), on seg11valid." in text
-    assert "`fcn table run table2 --data shapes`" in text
+    assert "`fcn table run cvpr2015/table2 --data shapes`" in text
     assert text.endswith("![Predictions](table2-shapes.png)\n")
 
 

@@ -59,7 +59,7 @@ def show(
         else:
             results = collect(table, data, records, config_dir)
         if as_json:
-            typer.echo(json.dumps([result.model_dump() for result in results.rows], indent=1))
+            typer.echo(json.dumps([result.as_json() for result in results.rows], indent=1))
             print_left_out(results, err=True)
         else:
             print_table(table, results)
@@ -167,7 +167,7 @@ def _write(wanted: Wanted) -> None:
     table, records = wanted.table, read_records(wanted.runs)
     results = collect(table, wanted.data, records, wanted.config_dir)
     print_table(table, results)
-    path = wanted.runs / "tables" / f"{table.id}-{wanted.data}.md"
+    path = wanted.runs / "tables" / f"{table.file_name}-{wanted.data}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = path.with_suffix(".png")
     drawn = write_picture(results.rows, picture)

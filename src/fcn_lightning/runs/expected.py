@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fcn_lightning.labels import by_name
 from fcn_lightning.runs.compose import compose
 
 
@@ -19,6 +20,7 @@ class Expected:
     Values that follow from them, such as `classifier: ${paths.runs}/.../seed${seed}`, follow.
 
     Attributes:
+        experiment: The choice of the `experiment` group.
         head: The choice of the `head` group.
         stage: The name of the stage that it trains.
         before: The stage that it starts from, or None where it starts from none.
@@ -26,11 +28,22 @@ class Expected:
 
     def __init__(self, composed: DictConfig) -> None:
         self._composed = composed
-        self.head: str = self._composed.hydra.runtime.choices.head
+        choices = self._composed.hydra.runtime.choices
+        self.experiment: str | None = choices.experiment
+        self.head: str = choices.head
         self.stage: str = self._composed.stage.name
         self._resolved: dict[str, dict[str, Any]] = {}
         follows = self._composed.init_from == "default"
         self.before: str | None = self._composed.stage.before if follows else None
+
+    @property
+    def classifiers(self) -> set[tuple[str, str]]:
+        """The experiment and variant of each run that is named as `classifier`."""
+        if OmegaConf.is_missing(self._composed, "classifier"):
+            return set()
+        given = self.with_values({})["classifier"]
+        paths = [Path(path) for path in by_name(given).values() if path]
+        return {(path.parts[-3], path.parts[-2]) for path in paths if len(path.parts) >= 3}
 
     def with_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration as plain values, with some keys set before it is resolved."""

@@ -16,6 +16,7 @@ from fcn_lightning.runs.record import Record
 from fcn_lightning.tables.definitions import Scores, Stage, Table
 
 Differences = dict[str, tuple[Any, Any]]
+Starts = tuple[Expected, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Criterion:
 
     expected: Expected
     free: tuple[str, ...] = ()
-    starts: tuple[Expected, ...] = ()
+    starts: Starts = ()
 
     def free_values(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the free keys in a configuration."""
@@ -68,10 +69,15 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Criteria:
-    """The criteria of a table on one data set: of the stages before the rows, and of the rows."""
+    """The criteria of a table on one data set.
+
+    Attributes:
+        before: Of the stages before the rows.
+        rows: Of the rows that have a run on it, by their ids.
+    """
 
     before: list[Criterion]
-    rows: list[Criterion]
+    rows: dict[str, Criterion]
 
 
 def criteria(
@@ -89,28 +95,43 @@ def criteria(
         ValueError: The table cannot be run on the data.
     """
     at = table.on(data)
+    stages = stages_of(table, data)
     every = [Expected(each) for each in composed] or [
         expected(f"experiment={stage.experiment}", *stage.overrides, config_dir=config_dir)
-        for stage in stages_of(table, data)
+        for stage in stages
     ]
-    before, rows = every[: len(at.before)], every[len(at.before) :]
-    stages = {"classifier": before} | {
-        each.before: [other for other in rows if other.stage == each.before]
-        for each in rows
-        if each.before not in (None, "classifier")
-    }
-    free = tuple(at.free)
-    return Criteria(
-        [Criterion(each, free) for each in before],
-        [Criterion(each, free, tuple(stages.get(each.before or "", ()))) for each in rows],
-    )
+    free, num_before = tuple(at.free), len(at.before)
+    found = [Criterion(each, free, _starts(each, stages, every)) for each in every]
+    ids = [stage.id for stage in stages[num_before:]]
+    return Criteria(found[:num_before], dict(zip(ids, found[num_before:])))
+
+
+def _starts(each: Expected, stages: Sequence[Stage], every: Sequence[Expected]) -> Starts:
+    """Return the stages of the table from which a run starts: those before it, or a classifier."""
+    if each.before is None:
+        return ()
+    if each.before == "classifier":
+        named = each.classifiers
+        return tuple(o for s, o in zip(stages, every) if (s.experiment, o.head) in named)
+    own = _variant(stages[every.index(each)])
+    before = [
+        (stage, other)
+        for stage, other in zip(stages, every)
+        if other.stage == each.before and other.experiment == each.experiment
+    ]
+    same = [other for stage, other in before if _variant(stage) == own]
+    plain = [other for stage, other in before if not _variant(stage)]
+    return tuple(same or plain)
+
+
+def _variant(stage: Stage) -> set[str]:
+    return {override for override in stage.overrides if not override.startswith("head=")}
 
 
 def stages_of(table: Table, data: str) -> list[Stage]:
     """Return the runs of one seed: the stages before the rows, and the rows."""
-    at = table.on(data)
-    rows = [Stage(experiment=at.experiment, id=r.id, overrides=r.overrides) for r in table.rows]
-    return [*at.before, *rows]
+    rows = (table.run_of(row, data) for row in table.rows)
+    return [*table.on(data).before, *(row for row in rows if row)]
 
 
 def shortened(found: Differences, most: int = 3) -> str:

@@ -26,6 +26,28 @@ class Scores(Strict):
     fw_iu: Fraction
 
 
+class Printed(Strict):
+    """What a paper prints in a row, as fractions; None where it prints nothing.
+
+    Attributes:
+        heads: The scores of other heads than the first, by head: `geo`.
+        recalled: The numbers were not checked against the paper.
+    """
+
+    pixel_acc: Fraction | None = None
+    mean_acc: Fraction | None = None
+    mean_iu: Fraction | None = None
+    fw_iu: Fraction | None = None
+    heads: dict[str, dict[str, Fraction]] = {}
+    recalled: bool = False
+
+    def value(self, column: str) -> float | None:
+        """The number in a column: `mean_iu`, or `geo/pixel_acc` of another head."""
+        head, _, score = column.rpartition("/")
+        found: float | None = self.heads.get(head, {}).get(score) if head else getattr(self, score)
+        return found
+
+
 class Source(Strict):
     """The printed table; `split` is the split that the paper's numbers were measured on."""
 
@@ -39,7 +61,7 @@ class Source(Strict):
 
 
 class Stage(Strict):
-    """A run that rows start from and that is no row: a classifier."""
+    """A run of a table: its experiment, its id and its overrides."""
 
     experiment: str
     id: str
@@ -50,7 +72,7 @@ class Data(Strict):
     """A data set that a table can be run on.
 
     Attributes:
-        experiment: The experiment of the rows.
+        experiment: The experiment of the rows that name none of their own.
         before: The stages before the rows, once for each seed.
         free: Keys in which runs of a row may differ from the composed configuration. Runs that
             differ in one are never averaged, and the footer prints its value.
@@ -58,19 +80,32 @@ class Data(Strict):
             `data.average_over`, as for SIFT Flow.
     """
 
-    experiment: str
+    experiment: str | None = None
     before: list[Stage] = []
     free: list[str] = []
     mean_iu: Literal["mean_iu", "mean_iu_subset"] = "mean_iu"
 
 
+class Own(Strict):
+    """How a row is run on one data set, where it is not run as on the others."""
+
+    experiment: str | None = None
+    overrides: list[str] | None = None
+
+
 class Row(Strict):
-    """A line of the table."""
+    """A line of the table.
+
+    Attributes:
+        overrides: Those of its run; None for another method, which is printed and not run.
+        on: Its own experiment and overrides by data set.
+    """
 
     id: str
     title: str
-    overrides: list[str]
-    paper: Scores
+    overrides: list[str] | None = None
+    on: dict[str, Own] = {}
+    paper: Printed
 
 
 class Table(Strict):
@@ -79,15 +114,40 @@ class Table(Strict):
     id: str
     title: str
     source: Source
+    columns: Annotated[list[str], Field(min_length=1)] = list(Scores.model_fields)
     data: Annotated[dict[str, Data], Field(min_length=1)]
     rows: Annotated[list[Row], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Table:
-        ids = [row.id for row in self.rows]
+        before = [stage.id for data in self.data.values() for stage in data.before]
+        ids = [*dict.fromkeys(before), *(row.id for row in self.rows)]
         if twice := [each for each in ids if ids.count(each) > 1]:
             raise ValueError(f"two rows have the id {twice[0]}")
+        for column in self.columns:
+            if column.rpartition("/")[2] not in Scores.model_fields:
+                raise ValueError(f"`columns` names no score: {column}")
         return self
+
+    @property
+    def file_name(self) -> str:
+        """The id as part of a file's name."""
+        return self.id.replace("/", "-")
+
+    def run_of(self, row: Row, data: str) -> Stage | None:
+        """The run of a row on a data set; None where it has none.
+
+        Raises:
+            ValueError: The table cannot be run on the data, or names no experiment for the row.
+        """
+        at, own = self.on(data), row.on.get(data, Own())
+        overrides = own.overrides if own.overrides is not None else row.overrides
+        if overrides is None:
+            return None
+        experiment = own.experiment or at.experiment
+        if experiment is None:
+            raise ValueError(f"{self.id} names no experiment for {row.id} on {data}.")
+        return Stage(experiment=experiment, id=row.id, overrides=overrides)
 
     def on(self, data: str) -> Data:
         """Return the data set of this name.
@@ -108,21 +168,25 @@ def experiments_dir() -> Path:
 
 
 def table_ids() -> list[str]:
-    """Return the ids of all tables."""
-    return sorted(path.stem for path in experiments_dir().glob("*.yaml"))
+    """Return the ids of all tables: `cvpr2015/table2`."""
+    top = experiments_dir()
+    return sorted(str(path.relative_to(top).with_suffix("")) for path in top.rglob("*.yaml"))
 
 
-def read_table(table_id: str) -> Table:
-    """Read the table of experiments/<table_id>.yaml.
+def read_table(name: str) -> Table:
+    """Read a table by its id, or by the last part of it: `table2`.
 
     Raises:
-        ValueError: There is no such file, or it does not describe a table.
+        ValueError: There is no such file, there are several, or it does not describe a table.
     """
-    if table_id not in table_ids():
-        raise ValueError(f"Unknown table '{table_id}'. Choose from {', '.join(table_ids())}.")
-    path = experiments_dir() / f"{table_id}.yaml"
+    ids = table_ids()
+    found = [each for each in ids if name in (each, each.rpartition("/")[2])]
+    if len(found) != 1:
+        problem = f"Unknown table '{name}'" if not found else f"'{name}' names several tables"
+        raise ValueError(f"{problem}. Choose from {', '.join(found or ids)}.")
+    path = experiments_dir() / f"{found[0]}.yaml"
     try:
-        return Table.model_validate({"id": table_id, **yaml.safe_load(path.read_text())})
+        return Table.model_validate({"id": found[0], **yaml.safe_load(path.read_text())})
     except ValidationError as error:
         raise ValueError(f"{path} is not a table; {_first_error(error)}") from error
 

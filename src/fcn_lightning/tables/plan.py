@@ -114,7 +114,7 @@ def _criteria(wanted: Wanted, configs: Sequence[Any]) -> list[Criterion]:
     """Return the criteria of a seed's runs, whose configs are the rows' own without overrides."""
     composed = () if wanted.overrides else configs
     found = criteria(wanted.table, wanted.data, wanted.config_dir, composed)
-    return [*found.before, *found.rows]
+    return [*found.before, *found.rows.values()]
 
 
 def _overrides(wanted: Wanted, stage: Stage, seed: int) -> Iterator[str]:

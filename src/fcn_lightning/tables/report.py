@@ -12,10 +12,15 @@ import rich.table
 from rich import box
 from rich.text import Text
 
-from fcn_lightning.tables.definitions import Scores, Table
+from fcn_lightning.tables.definitions import Table
 from fcn_lightning.tables.results import Ours, Result, describe
 
-HEADER = ("", "", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", "measured on")
+TITLES = {
+    "pixel_acc": "pixel acc.", "mean_acc": "mean acc.", "mean_iu": "mean IU", "fw_iu": "f.w. IU",
+}  # fmt: skip
+RECALLED = "*"
+"""The mark of numbers that were not checked against the paper."""
+
 NOTE = "In percent; ours are means over the seeds ± the sample standard deviation. Paper: "
 MOST_LINES = 10
 """The runs that are named below a table."""
@@ -27,8 +32,10 @@ def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
     shown = rich.table.Table(
         title=table.title, caption=caption, box=box.SIMPLE, caption_justify="left"
     )
-    for name in HEADER:
-        shown.add_column(name, no_wrap=name != HEADER[-1])
+    *columns, last = header(table)
+    for name in columns:
+        shown.add_column(name, no_wrap=True)
+    shown.add_column(last)
     for result in results:
         ours, paper = lines(result, table)
         shown.add_row(*ours)
@@ -38,7 +45,7 @@ def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
 
 def markdown(table: Table, data: str, results: Sequence[Result], picture: str | None) -> str:
     """Return the same as Markdown, with a picture of that name below unless it is None."""
-    rows = [HEADER, ("---",) * len(HEADER)]
+    rows = [header(table), ("---",) * len(header(table))]
     rows += [line for result in results for line in lines(result, table)]
     text = f"# {table.title}\n\n"
     text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
@@ -47,20 +54,33 @@ def markdown(table: Table, data: str, results: Sequence[Result], picture: str | 
     return text + (f"\n![Predictions]({picture})\n" if picture else "")
 
 
+def header(table: Table) -> tuple[str, ...]:
+    """Return the titles of the columns; a score of another head begins with its name."""
+    split = (column.rpartition("/") for column in table.columns)
+    titles = (f"{head} {TITLES[score]}".strip() for head, _, score in split)
+    return ("", "", *titles, "measured on")
+
+
 def lines(result: Result, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the cells of a row: ours, and the paper's."""
-    ours = result.ours
-    paper = ("", "paper", *_percent(result.paper, None), table.source.split)
+    ours, mark = result.ours, RECALLED if result.paper.recalled else ""
+    printed = (result.paper.value(column) for column in table.columns)
+    cells = ("" if value is None else f"{_percent(value)}{mark}" for value in printed)
+    paper = ("", "paper", *cells, table.source.split)
     if ours is None:
-        return (result.title, "ours", "not run", "", "", "", ""), paper
+        none = "not run" if result.is_run else "other method"
+        return (result.title, "ours", none, *[""] * len(table.columns)), paper
     seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
     where = f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"
-    return (result.title, "ours", *_percent(ours, ours.std), where), paper
+    scores = (_with_spread(*ours.value(column)) for column in table.columns)
+    return (result.title, "ours", *scores, where), paper
 
 
 def footer(table: Table, results: Sequence[Result]) -> list[str]:
     """Say what the numbers are and how ours were measured."""
     note = f"{NOTE}{table.source}."
+    if any(result.paper.recalled for result in results):
+        note += f" {RECALLED} Recalled; not checked against the paper."
     measured = {result.title: result.ours for result in results if result.ours}
     if not measured:
         return [note]
@@ -106,9 +126,9 @@ def _list(values: Sequence[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _percent(scores: Scores, std: Scores | None) -> list[str]:
-    values = [f"{100 * getattr(scores, name):.1f}" for name in Scores.model_fields]
-    if std is None:
-        return values
-    spread = [f"{100 * getattr(std, name):.1f}" for name in Scores.model_fields]
-    return [f"{value} ± {each}" for value, each in zip(values, spread)]
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"
+
+
+def _with_spread(mean: float, std: float | None) -> str:
+    return _percent(mean) if std is None else f"{_percent(mean)} ± {_percent(std)}"

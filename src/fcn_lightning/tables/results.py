@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from pydantic import Field
+
+from fcn_lightning.runs.record import Record
 from fcn_lightning.tables.choice import choose
 from fcn_lightning.tables.criterion import Criterion, criteria
-from fcn_lightning.tables.definitions import Row, Scores, Strict, Table
+from fcn_lightning.tables.definitions import Printed, Row, Scores, Strict, Table
 from fcn_lightning.tables.records import Finished, Records
 
 FOUR = tuple(Scores.model_fields)
+
+
+class HeadScores(Scores):
+    """The scores of another head than the first, and their standard deviation."""
+
+    std: Scores | None
 
 
 class Ours(Scores):
@@ -25,6 +34,7 @@ class Ours(Scores):
         commits: The distinct commits; `unknown` outside a checkout.
         free: The values of the free keys, which are the same in all runs of the row.
         runs: The folders of the runs, in the order of the seeds.
+        heads: The scores of other heads than the first.
     """
 
     data: str
@@ -38,15 +48,33 @@ class Ours(Scores):
     commits: list[str]
     free: dict[str, Any]
     runs: list[str]
+    heads: dict[str, HeadScores] = Field(default={})
+
+    def value(self, column: str) -> tuple[float, float | None]:
+        """The score in a column, `mean_iu` or `geo/pixel_acc`, and its standard deviation."""
+        head, _, score = column.rpartition("/")
+        of = self.heads[head] if head else self
+        return getattr(of, score), getattr(of.std, score) if of.std else None
 
 
 class Result(Strict):
-    """A row of a table: ours, None where no run counts, and the paper's."""
+    """A row of a table: ours, None where no run counts, and the paper's.
+
+    Attributes:
+        is_run: Whether the row has a run on this data; other methods have none.
+    """
 
     id: str
     title: str
+    is_run: bool = True
     ours: Ours | None
-    paper: Scores
+    paper: Printed
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as plain values; of the paper, the four scores of the first head."""
+        return self.model_dump(include={"id", "title", "ours"}) | {
+            "paper": self.paper.model_dump(include=set(FOUR))
+        }
 
 
 @dataclass(frozen=True)
@@ -74,19 +102,31 @@ def collect(table: Table, data: str, records: Records, config_dir: Path | None =
         ValueError: The table cannot be run on the data, or the seeds of a row were scored on
             different images.
     """
-    experiment = table.on(data).experiment
-    finished, left_out = records.of(experiment), records.unreadable_of(experiment)
+    stages = {row.id: table.run_of(row, data) for row in table.rows}
+    experiments = {stage.experiment: None for stage in stages.values() if stage}
+    finished = [run for experiment in experiments for run in records.of(experiment)]
+    left_out = {
+        folder: why
+        for experiment in experiments
+        for folder, why in records.unreadable_of(experiment).items()
+    }
     if not finished:
-        return Results(data, [_result(row, None) for row in table.rows], left_out)
+        rows = [_result(row, None, stages[row.id] is not None) for row in table.rows]
+        return Results(data, rows, left_out)
     rows, wanted = [], criteria(table, data, config_dir).rows
-    for row, criterion in zip(table.rows, wanted):
+    for row in table.rows:
+        if row.id not in wanted:
+            rows.append(_result(row, None, is_run=False))
+            continue
+        criterion = wanted[row.id]
         runs, others = choose(criterion, finished)
         ours = over_seeds(row.title, criterion, runs, table.on(data).mean_iu) if runs else None
         rows.append(_result(row, ours))
         left_out |= others
     counted = {Path(run) for row in rows if row.ours for run in row.ours.runs}
     for run in finished:
-        if run.folder not in counted | {*left_out} and (why := _why_in_no_row(run, wanted)):
+        why = _why_in_no_row(run, list(wanted.values()))
+        if why and run.folder not in counted | {*left_out}:
             left_out[run.folder] = why
     return Results(data, rows, dict(sorted(left_out.items())))
 
@@ -115,19 +155,17 @@ def over_seeds(
                 "of the folder of runs."
             )
     data, split, num_images = images[0]
-    columns = {name: mean_iu if name == "mean_iu" else name for name in FOUR}
-    values = {
-        name: [float(each.scores[score] or 0) for each in records]
-        for name, score in columns.items()
-    }
-    spread = {name: stdev(each) for name, each in values.items()} if len(records) > 1 else None
+    means, std = _over(records, {name: mean_iu if name == "mean_iu" else name for name in FOUR})
+    heads = {key.partition("/")[0] for key in records[0].scores if "/" in key}
+    of_heads = {head: _over(records, {name: f"{head}/{name}" for name in FOUR}) for head in heads}
     return Ours(
-        **{name: fmean(each) for name, each in values.items()},
+        **means,
         data=data,
         split=split,
         num_images=num_images,
         seeds=[each.seed for each in records],
-        std=Scores(**spread) if spread else None,
+        std=std,
+        heads={head: HeadScores(**own, std=spread) for head, (own, spread) in of_heads.items()},
         steps=records[0].step,
         precision=records[0].precision,
         num_processes=sorted({each.num_processes for each in records}),
@@ -137,13 +175,26 @@ def over_seeds(
     )
 
 
+def _over(
+    records: Sequence[Record], scores: Mapping[str, str]
+) -> tuple[dict[str, float], Scores | None]:
+    """Return the means of some scores, and their standard deviations if there are several runs."""
+    values = {
+        name: [float(each.scores[score] or 0) for each in records] for name, score in scores.items()
+    }
+    means = {name: fmean(each) for name, each in values.items()}
+    if len(records) == 1:
+        return means, None
+    return means, Scores(**{name: stdev(each) for name, each in values.items()})
+
+
 def describe(data: str, split: str, num_images: int) -> str:
     """Describe the images that scores were measured on: "shapes, voc/val, 100 images"."""
     return f"{data}, {split}, {num_images} images"
 
 
-def _result(row: Row, ours: Ours | None) -> Result:
-    return Result(id=row.id, title=row.title, ours=ours, paper=row.paper)
+def _result(row: Row, ours: Ours | None, is_run: bool = True) -> Result:
+    return Result(id=row.id, title=row.title, is_run=is_run, ours=ours, paper=row.paper)
 
 
 def _why_in_no_row(run: Finished, wanted: Sequence[Criterion]) -> str | None:

@@ -65,7 +65,7 @@ def train(wanted: Wanted, jobs: Sequence[Job], estimate: Remaining | None) -> No
     Raises:
         SystemExit: With 130 or 143, after a signal.
     """
-    name = f"{wanted.table.id}-{wanted.data}"
+    name = f"{wanted.table.file_name}-{wanted.data}"
     folder = wanted.runs / "sweeps" / f"{name}-{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     environment = {"WANDB_MODE": "offline", "WANDB_RUN_GROUP": name}
     LocalSweep(folder, Slots(visible_gpus(), 1), environment, estimate).run(jobs)
