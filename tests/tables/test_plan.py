@@ -113,8 +113,8 @@ def test_a_smoke_test_in_the_folder_of_a_run_does_not_count_as_complete(
     with pytest.raises(ValueError, match="does not count") as caught:
         missing(Wanted(table, "shapes", [0], runs))
     assert str(caught.value) == (
-        f"{folder} holds a finished run that does not count for cvpr2015/table2: {why}. Replace it with "
-        "--force, or move it out of the way."
+        f"{folder} holds a finished run that does not count for cvpr2015/table2: {why}. Replace "
+        "it with --force, or move it out of the way."
     )
     assert len(missing(Wanted(table, "shapes", [0], runs, force=True))) == 5
     replaced = missing(Wanted(table, "shapes", [0], runs, ["overwrite=true"]))
