@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from fcn_lightning.cli import table as command
 from fcn_lightning.launch.job import Job
 from fcn_lightning.tables import training
+from fcn_lightning.tables.definitions import table_ids
 
 pytestmark = pytest.mark.usefixtures("composing_once")
 
@@ -126,8 +127,8 @@ def test_show_names_smoke_tests_beside_a_real_run(runs: Path, finish: Finish):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("show", "table7"), "Unknown table 'table7'. Choose from cvpr2015/table2."),
-        (("run", "table7"), "Unknown table 'table7'. Choose from cvpr2015/table2."),
+        (("show", "table7"), f"Unknown table 'table7'. Choose from {', '.join(table_ids())}."),
+        (("run", "table7"), f"Unknown table 'table7'. Choose from {', '.join(table_ids())}."),
         (
             ("show", "table2", "--data", "x"),
             "cvpr2015/table2 has no data set 'x'. Use `--data shapes` or `--data voc`.",

@@ -6,6 +6,7 @@ import yaml
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.run import read_run
 from fcn_lightning.tables import definitions
+from fcn_lightning.tables.criterion import criteria
 from fcn_lightning.tables.definitions import experiments_dir, read_table, table_ids
 
 
@@ -24,6 +25,64 @@ def test_table2_holds_the_numbers_that_the_paper_prints():
         [],
         ["classifier", "normalize"],
     ]
+
+
+PRINTED = {
+    "cvpr2015/table4": {
+        "gupta": (60.3, None, 28.6, 47.0), "rgb": (60.0, 42.2, 29.2, 43.9),
+        "rgbd": (61.5, 42.4, 30.5, 45.5), "hha": (57.1, 35.2, 24.2, 40.4),
+        "rgb_hha": (64.3, 44.9, 32.8, 48.0), "rgb_hha_16s": (65.4, 46.1, 34.0, 49.5),
+    },
+    "cvpr2015/table5": {
+        "liu": (76.7, None, None, None, None), "tighe_geo": (None, None, None, None, 90.8),
+        "tighe1": (75.6, 41.1, None, None, None), "tighe2": (78.6, 39.2, None, None, None),
+        "farabet1": (72.3, 50.8, None, None, None), "farabet2": (78.5, 29.6, None, None, None),
+        "pinheiro": (77.7, 29.8, None, None, None), "fcn32s": (None,) * 5,
+        "fcn16s": (85.2, 51.7, 39.5, 76.1, 94.3),
+    },
+    "pami2016/nyud": {
+        "rgb": (61.8, 44.7, 31.6, 46.0), "rgbd": (62.1, 44.8, 31.7, 46.3),
+        "hha": (58.3, 35.7, 25.2, 41.7), "rgb_hha": (65.3, 44.0, 33.3, 48.6),
+    },
+    "pami2016/siftflow": {
+        "fcn32s": (None,) * 5, "fcn16s": (None,) * 5, "fcn8s": (85.9, 53.9, 41.2, 77.2, 94.6),
+    },
+    "pami2016/context": {
+        "o2p": (None, None, 18.1, None), "cfm": (None, None, 31.5, None),
+        "fcn32s": (65.5, 49.1, 36.7, 50.9), "fcn16s": (66.9, 51.3, 38.4, 52.3),
+        "fcn8s": (67.5, 52.3, 39.1, 53.0),
+    },
+}  # fmt: skip
+"""The papers' numbers in percent, by row, in the order of the columns."""
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_tables_hold_the_numbers_that_the_papers_print(name: str):
+    table = read_table(name)
+    found = {
+        row.id: tuple(
+            None if (value := row.paper.value(column)) is None else round(100 * value, 6)
+            for column in table.columns
+        )
+        for row in table.rows
+    }
+    assert found == PRINTED[name]
+    numbers = [row for row in table.rows if any(map(row.paper.value, table.columns))]
+    assert {row.paper.recalled for row in numbers} == {name.startswith("pami2016")}
+
+
+@pytest.mark.parametrize("name", table_ids())
+def test_every_row_is_a_command_that_composes(name: str):
+    table = read_table(name)
+    for data in table.data:
+        runs = criteria(table, data)
+        of_rows = {row.id for row in table.rows if table.run_of(row, data)}
+        assert set(runs.rows) == of_rows
+        assert of_rows
+        heads = [(each.expected.experiment, each.expected.head) for each in runs.rows.values()]
+        assert len(runs.before) == len(table.on(data).before)
+        for criterion in runs.rows.values() if runs.before else ():
+            assert criterion.starts, f"{name} on {data} starts from nothing of the table: {heads}"
 
 
 def test_a_rows_overrides_name_the_folder_in_which_it_is_trained():

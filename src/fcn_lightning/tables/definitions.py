@@ -98,13 +98,13 @@ class Row(Strict):
 
     Attributes:
         overrides: Those of its run; None for another method, which is printed and not run.
-        on: Its own experiment and overrides by data set.
+        by_data: Its own experiment and overrides by data set.
     """
 
     id: str
     title: str
     overrides: list[str] | None = None
-    on: dict[str, Own] = {}
+    by_data: dict[str, Own] = {}
     paper: Printed
 
 
@@ -140,7 +140,7 @@ class Table(Strict):
         Raises:
             ValueError: The table cannot be run on the data, or names no experiment for the row.
         """
-        at, own = self.on(data), row.on.get(data, Own())
+        at, own = self.on(data), row.by_data.get(data, Own())
         overrides = own.overrides if own.overrides is not None else row.overrides
         if overrides is None:
             return None
