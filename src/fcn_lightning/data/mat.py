@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
+from fcn_lightning.labels import VOID
+
 
 def read_mat(path: Path, key: str) -> ndarray:
     """Read a matrix of whole numbers, (h, w) int32.
@@ -24,6 +26,14 @@ def read_mat(path: Path, key: str) -> ndarray:
     if whole.ndim != 2 or not np.array_equal(whole, values):
         raise ValueError(f"`{key}` must be a matrix of whole numbers")
     return whole
+
+
+def write_mat(path: Path, key: str, label: ndarray, void: int) -> None:
+    """Write a label map with its classes from 1 on, as `read_mat` and `shifted` read it."""
+    import scipy.io  # takes half a second
+
+    values = np.where(label == VOID, void, label.astype(np.int16) + 1)
+    scipy.io.savemat(path, {key: values.astype(np.int16)}, do_compression=True)
 
 
 def shifted(values: ndarray, num_classes: int, void: int) -> ndarray:
