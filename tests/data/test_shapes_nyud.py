@@ -84,6 +84,24 @@ def test_a_board_lies_before_all_that_it_covers() -> None:
     assert depth[mask].max() < 1500
 
 
+def test_shapes_that_cover_others_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[tuple[np.ndarray, str]] = []
+    monkeypatch.setattr(
+        shapes_nyud, "add", lambda rng, image, depth, mask, kind: added.append((mask, kind))
+    )
+    first = []
+    for seed in range(40):
+        added.clear()
+        shapes_nyud.scene(np.random.default_rng(seed))
+        covered = np.zeros_like(added[0][0])
+        for mask, kind in added:
+            assert kind == "plain" or not covered[mask].any()
+            covered |= mask
+        first.append(added[0][1])
+    assert set(first) == {"camouflaged", "sticker"}
+    assert first.count("sticker") == pytest.approx(20, abs=10)
+
+
 def test_the_sensor_sees_nothing_in_the_shadow_of_nearer_surfaces() -> None:
     depth = np.full((60, 80), 3000.0)
     depth[:, 40:] = 2000.0

@@ -82,20 +82,18 @@ def scene(rng: Generator) -> tuple[ndarray, ndarray]:
     h, w = int(rng.integers(112, 145)), int(rng.integers(128, 177))
     image, label = texture(rng, h, w, spread=30.0), np.zeros((h, w), np.uint8)
     for _ in range(rng.integers(2, 6)):
-        shape, mask = placed(rng, (h, w), radii=(14, 44))
+        shape, mask = placed(rng, (h, w))
         paint(rng, image, mask)
         label[mask] = shape
     return photograph(rng, image), label
 
 
-def placed(
-    rng: Generator, size: tuple[int, int], radii: tuple[float, float]
-) -> tuple[int, ndarray]:
+def placed(rng: Generator, size: tuple[int, int]) -> tuple[int, ndarray]:
     """Return the label of a shape at random, and its pixels in a scene, (h, w) bool."""
     h, w = size
     shape = int(rng.integers(1, len(SHAPES)))
     center = (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
-    return shape, _mask(rng, shape, size, center, radius=rng.uniform(*radii))
+    return shape, _mask(rng, shape, size, center, radius=rng.uniform(14, 44))
 
 
 def single(rng: Generator, shape: int) -> ndarray:

@@ -1,8 +1,10 @@
 """Scenes of shapes with depth, drawn from a seed into the layout of NYUDv2.
 
-Each shape is a flat board before what it covers. Of three shapes, one is camouflaged on average: it
-has the color of what it covers, and only its depth shows it. Another one is a sticker: it has the
-depth of what it covers, and only its color shows it.
+Each shape is a board that hangs before what it covers. On the wall, half of the boards are
+camouflaged: they have the color of the wall, and only their depth shows them. The other half are
+stickers: they have the depth of the wall, and only their color shows them. A board that covers
+others is plain, with a color and a depth of its own: a sticker on a camouflaged board would look
+like the camouflaged board before the sticker.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from fcn_lightning.data.splits import Splits
 from fcn_lightning.labels import LabelSet
 
 LABELS = LabelSet("shapes_nyud", SHAPES.classes)
-KINDS = ("plain", "camouflaged", "sticker")
 COUNTS = {"train": 400, "val": 200, "test": 120}
 VERSION = 1
 """Version of the set. Increase it with every change of what is drawn."""
@@ -58,21 +59,22 @@ def scene(rng: Generator) -> tuple[ndarray, ndarray, ndarray]:
     """Draw an image (h, w, 3), its depth in mm, (h, w) uint16, and its label map without void."""
     h, w = int(rng.integers(112, 145)), int(rng.integers(128, 177))
     image, depth, label = texture(rng, h, w, spread=30.0), _wall(rng, h, w), np.zeros((h, w), "u1")
-    for _ in range(rng.integers(2, 6)):
-        shape, mask = placed(rng, (h, w), radii=(20, 52))
-        add(rng, image, depth, mask, KINDS[rng.integers(len(KINDS))])
+    for _ in range(rng.integers(2, 5)):
+        shape, mask = placed(rng, (h, w))
+        on_wall = ("camouflaged", "sticker")[rng.integers(2)]
+        add(rng, image, depth, mask, "plain" if label[mask].any() else on_wall)
         label[mask] = shape
     return photograph(rng, image), sense(rng, depth), label
 
 
 def add(rng: Generator, image: ndarray, depth: ndarray, mask: ndarray, kind: str) -> None:
-    """Add a shape of one of KINDS to the colors and the depths of a scene."""
+    """Add a shape, plain, camouflaged or a sticker, to the colors and the depths of a scene."""
     if not mask.any():
         return
     if kind != "camouflaged":
         paint(rng, image, mask)
     if kind != "sticker":
-        depth[mask] = depth[mask].min() * rng.uniform(0.65, 0.85)
+        depth[mask] = depth[mask].min() * rng.uniform(0.6, 0.75)
 
 
 def sense(rng: Generator, depth: ndarray) -> ndarray:
@@ -93,9 +95,9 @@ def sense(rng: Generator, depth: ndarray) -> ndarray:
 
 def _wall(rng: Generator, h: int, w: int) -> ndarray:
     """Return the depths of a flat wall, slightly turned from the image plane."""
-    turn_y, turn_x = rng.uniform(-200, 200, 2)
+    turn_y, turn_x = rng.uniform(-100, 100, 2)
     rows, columns = np.linspace(-0.5, 0.5, h)[:, None], np.linspace(-0.5, 0.5, w)[None]
-    wall: ndarray = rng.uniform(2800, 3600) + turn_y * rows + turn_x * columns
+    wall: ndarray = rng.uniform(3000, 3400) + turn_y * rows + turn_x * columns
     return wall
 
 

@@ -32,7 +32,7 @@ NORMALIZATIONS = {
     "torchvision": Normalization(
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),
-    "shapes_depth": Normalization(bgr=False, mean=(2900.0,), scale=(650.0,)),
+    "shapes_depth": Normalization(bgr=False, mean=(3000.0,), scale=(520.0,)),
 }
 """The means that the reference's data layers subtract, torchvision's ImageNet statistics, and mean
 and standard deviation of the depths in `shapes_nyud`.
