@@ -115,7 +115,7 @@ def test_dropout_drops_half_in_training_only():
             {"fc6_kernel": 0},
             "`fc6_kernel` must be positive, and odd with padding 'same'; got 0.",
         ),
-        ({"in_channels": 5}, "`in_channels` of vgg16 must be 3 or 4; got 5."),
+        ({"in_channels": 5}, "`in_channels` of vgg16 must be 1, 3 or 4; got 5."),
         ({"dropout": 1.0}, "`dropout` must be 0 or more and below 1; got 1.0."),
     ],
 )

@@ -156,7 +156,7 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
         (
             {"normalize": "cafe"},
             "`normalize` must be one of caffe, pascal_context, siftflow, nyud_color, nyud_hha, "
-            "nyud_depth, torchvision; got 'cafe'. Did you mean 'caffe'?",
+            "nyud_depth, torchvision, shapes_depth; got 'cafe'. Did you mean 'caffe'?",
         ),
     ],
 )

@@ -85,6 +85,20 @@ def test_the_depth_filter_is_initialized_as_the_mean_of_the_colors(narrow):
     assert torch.equal(network.backbone.conv1_1_bgrd.bias, vgg.backbone.conv1_1.bias)
 
 
+def test_a_network_of_depth_alone_starts_from_the_mean_of_the_colors(narrow):
+    vgg, network = narrow(), narrow(normalize="nyud_depth")
+    report = transplant(network, vgg.state_dict())
+    assert not report.missing
+    assert not report.left_out
+    weight, first = network.backbone.conv1_1.weight, vgg.backbone.conv1_1.weight
+    np.testing.assert_allclose(
+        weight.detach(), first.detach().numpy().mean(1)[:, None], rtol=1e-5, atol=1e-7
+    )
+    again = narrow(normalize="nyud_depth")
+    transplant(again, network.state_dict())
+    assert torch.equal(again.backbone.conv1_1.weight, weight)
+
+
 def test_each_of_two_heads_scores_the_same_backbone(narrow):
     both = narrow(("pool4",), num_classes={"sem": 33, "geo": 3}, normalize="siftflow")
     image = pixels()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from fcn_lightning.data.dataset import out_of_range
+from fcn_lightning.labels import VOID
 
 
 def load_mat(path: Path, key: str) -> Any:
@@ -46,6 +47,14 @@ def read_mat(path: Path, key: str) -> ndarray:
         if np.array_equal(whole, values):
             return whole
     raise ValueError(f"`{key}` is not a matrix of whole numbers")
+
+
+def write_mat(path: Path, key: str, label: ndarray, void: int) -> None:
+    """Write a label map with its classes from 1 on, as `read_mat` and `shifted` read it."""
+    import scipy.io  # takes half a second
+
+    values = np.where(label == VOID, void, label.astype(np.int16) + 1)
+    scipy.io.savemat(path, {key: values.astype(np.int16)}, do_compression=True)
 
 
 def shifted(values: ndarray, num_classes: int, void: int) -> ndarray:

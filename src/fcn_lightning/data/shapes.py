@@ -8,8 +8,6 @@ parts that a prediction of stride 32 cannot follow. The radii are chosen for thi
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
 from fcn_lightning.data.dataset import Example, File, SegmentationDataset, read_image
+from fcn_lightning.data.drawn import draw_once
 from fcn_lightning.data.splits import Splits, record
 from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import VOID, LabelSet, voc_palette
@@ -72,58 +71,38 @@ def singles(name: str, root: str) -> Splits:
 def draw(root: Path) -> None:
     """Draw the set into `root` if the folder does not exist.
 
-    Several processes may call this at once: each draws into a folder of another name, and the
-    first one to finish renames it to `root`.
-
     Raises:
         ValueError: `root` exists and does not hold this version of the set.
     """
-    if root.is_dir():
-        _check_version(root)
-        return
-    unfinished = root.with_name(f"{root.name}.{os.getpid()}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    _draw_scenes(unfinished)
-    _draw_singles(unfinished / "single")
-    (unfinished / "version").write_text(f"{VERSION}\n")
-    try:
-        unfinished.rename(root)
-    except OSError:
-        if not root.is_dir():
-            raise
-        shutil.rmtree(unfinished)
-
-
-def _check_version(root: Path) -> None:
-    path = root / "version"
-    version = path.read_text().strip() if path.is_file() else "1"  # version 1 wrote no file
-    if version != str(VERSION):
-        raise ValueError(
-            f"`{root}` holds version {version} of the embedded data set; this release draws "
-            f"version {VERSION}. Delete or rename the folder to have the set drawn again."
-        )
+    draw_once(root, VERSION, _draw)
 
 
 def scene(rng: Generator) -> tuple[ndarray, ndarray]:
     """Draw an image (h, w, 3) of two to five shapes and its label map (h, w) without void."""
     h, w = int(rng.integers(112, 145)), int(rng.integers(128, 177))
-    image, label = _texture(rng, h, w, spread=30.0), np.zeros((h, w), np.uint8)
+    image, label = texture(rng, h, w, spread=30.0), np.zeros((h, w), np.uint8)
     for _ in range(rng.integers(2, 6)):
-        shape = int(rng.integers(1, len(SHAPES)))
-        center = (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
-        mask = _mask(rng, shape, (h, w), center, radius=rng.uniform(14, 44))
-        _paint(rng, image, mask)
+        shape, mask = placed(rng, (h, w))
+        paint(rng, image, mask)
         label[mask] = shape
-    return _photograph(rng, image), label
+    return photograph(rng, image), label
+
+
+def placed(rng: Generator, size: tuple[int, int]) -> tuple[int, ndarray]:
+    """Return the label of a shape at random, and its pixels in a scene, (h, w) bool."""
+    h, w = size
+    shape = int(rng.integers(1, len(SHAPES)))
+    center = (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
+    return shape, _mask(rng, shape, size, center, radius=rng.uniform(14, 44))
 
 
 def single(rng: Generator, shape: int) -> ndarray:
     """Draw an image, 72 x 72, of one shape (its label in a scene) near the middle."""
     size = (SINGLE_SIZE, SINGLE_SIZE)
-    image = _texture(rng, SINGLE_SIZE, SINGLE_SIZE, spread=30.0)
+    image = texture(rng, SINGLE_SIZE, SINGLE_SIZE, spread=30.0)
     center = tuple(rng.uniform(0.35, 0.65, 2) * SINGLE_SIZE)
-    _paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(12, 30)))
-    return _photograph(rng, image)
+    paint(rng, image, _mask(rng, shape, size, center, radius=rng.uniform(12, 30)))
+    return photograph(rng, image)
 
 
 def with_void(label: ndarray) -> ndarray:
@@ -173,7 +152,7 @@ def _mask(
     return np.array(picture)
 
 
-def _texture(rng: Generator, h: int, w: int, spread: float) -> ndarray:
+def texture(rng: Generator, h: int, w: int, spread: float) -> ndarray:
     """Return a color that varies slowly, (h, w, 3) float, up to about `spread` from gray."""
     base, grid = 128 + rng.uniform(-spread, spread, 3), rng.normal(0, 8, (4, 5, 3))
     planes = [
@@ -188,21 +167,26 @@ def _texture(rng: Generator, h: int, w: int, spread: float) -> ndarray:
     return texture
 
 
-def _paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
+def paint(rng: Generator, image: ndarray, mask: ndarray) -> None:
     """Fill a shape with another texture, whose color differs from what it covers."""
     if not mask.any():
         return
     below, (h, w) = image[mask].mean(0), mask.shape
-    fill = _texture(rng, h, w, spread=110.0)
+    fill = texture(rng, h, w, spread=110.0)
     while np.abs(fill[mask].mean(0) - below).max() < 70:
-        fill = _texture(rng, h, w, spread=110.0)
+        fill = texture(rng, h, w, spread=110.0)
     image[mask] = fill[mask]
 
 
-def _photograph(rng: Generator, image: ndarray) -> ndarray:
+def photograph(rng: Generator, image: ndarray) -> ndarray:
     """Add noise and a slight blur; return uint8."""
     noisy = np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
     return np.array(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.6)))
+
+
+def _draw(root: Path) -> None:
+    _draw_scenes(root)
+    _draw_singles(root / "single")
 
 
 def _draw_scenes(root: Path) -> None:

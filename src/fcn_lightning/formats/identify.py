@@ -71,11 +71,15 @@ def read_foreign(path: Path, *, at_once: bool) -> ForeignWeights:
 
 
 def _check_normalization(path: Path, theirs: object, network: Network) -> None:
-    """Compare scales only: the means differ between the reference's data sets as well."""
+    """Compare scales only: the means differ between the reference's data sets as well.
+
+    Depths have other scales than the colors from whose weights their network starts.
+    """
     ours = network.description["normalize"]
     if not isinstance(ours, str) or not isinstance(theirs, str):
         return
-    if NORMALIZATIONS[ours].scale != NORMALIZATIONS[theirs].scale:
+    a, b = NORMALIZATIONS[ours], NORMALIZATIONS[theirs]
+    if len(a.mean) == len(b.mean) and a.scale != b.scale:
         raise ValueError(
             f"{path} was trained on images normalized by '{theirs}'; this network uses '{ours}'. "
             f"Set normalize={theirs}."

@@ -32,8 +32,10 @@ NORMALIZATIONS = {
     "torchvision": Normalization(
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),
+    "shapes_depth": Normalization(bgr=False, mean=(3000.0,), scale=(520.0,)),
 }
-"""The means that the reference's data layers subtract, and torchvision's ImageNet statistics.
+"""The means that the reference's data layers subtract, torchvision's ImageNet statistics, and mean
+and standard deviation of the depths in `shapes_nyud`.
 
 Source: shelhamer/fcn.berkeleyvision.org voc_layers.py, pascalcontext_layers.py,
 siftflow_layers.py, nyud_layers.py; torchvision's weights.

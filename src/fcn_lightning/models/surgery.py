@@ -72,7 +72,7 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
     Only the last two parts of a name count: `backbone.fc6.weight` and `fc6.weight` are the same.
     The matrix of a fully connected layer is reshaped into the convolution of that name. `conv1_1`
     is extended to the `conv1_1_bgrd` of a network with depth as fourth channel: its depth filter is
-    the mean of the three color filters.
+    the mean of the three color filters. So is `conv1_1` of a network of depth alone.
 
     Source: shelhamer/fcn.berkeleyvision.org surgery.py, `transplant`; nyud-fcn32s-color-d/solve.py.
 
@@ -90,6 +90,8 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
         if value is None:
             report.missing.append(_short(name))
             continue
+        if _short(name) == "conv1_1.weight" and (parameter.shape[1], value.shape[1]) == (1, 3):
+            value = value.mean(1, keepdim=True)
         if value.ndim == 2 and parameter.ndim == 4:
             value = _as_convolution(_short(name), value, parameter)
             report.reshaped.append(_short(name))

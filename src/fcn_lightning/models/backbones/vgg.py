@@ -15,8 +15,8 @@ from fcn_lightning.models.backbones.chain import Chain, check_sizes
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Convolutions before each of the five pooling layers."""
 
-FIRST_CONVOLUTION = {3: "conv1_1", 4: "conv1_1_bgrd"}
-"""Its name by the number of channels of the image: 3, or 4 for BGR and depth."""
+FIRST_CONVOLUTION = {1: "conv1_1", 3: "conv1_1", 4: "conv1_1_bgrd"}
+"""Its name by the number of channels of the image: 1 for depth, 3, or 4 for BGR and depth."""
 
 
 def vgg16(
@@ -37,8 +37,8 @@ def vgg16(
         padding: 100 pads conv1_1 by 100 pixels as the reference does, so that images of any size
             can be scored; "same" keeps the size in every layer, at about half the cost.
         dropout: Dropout probability after fc6 and fc7.
-        in_channels: Channels of the image: 3, or 4 for color and depth. With 4, the first layer is
-            called `conv1_1_bgrd`.
+        in_channels: Channels of the image: 1 for depth, 3, or 4 for color and depth. With 4, the
+            first layer is called `conv1_1_bgrd`.
         suffix: Appended to the name of each layer.
 
     Raises:
@@ -50,7 +50,7 @@ def vgg16(
             f"`fc6_kernel` must be positive, and odd with padding 'same'; got {fc6_kernel}."
         )
     if in_channels not in FIRST_CONVOLUTION:
-        raise ValueError(f"`in_channels` of vgg16 must be 3 or 4; got {in_channels}.")
+        raise ValueError(f"`in_channels` of vgg16 must be 1, 3 or 4; got {in_channels}.")
     layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, in_channels)
     return Chain(layers, last="fc7", suffix=suffix)
 
