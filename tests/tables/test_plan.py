@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fcn_lightning.tables import training
-from fcn_lightning.tables.definitions import Table
+from fcn_lightning.tables.definitions import Table, read_table
 from fcn_lightning.tables.plan import Planned, Wanted, plan, to_do
 from fcn_lightning.tables.records import read_records
 
@@ -187,3 +187,22 @@ def test_configs_of_ones_own_are_found(tmp_path: Path, runs: Path, table: Table)
 def test_unknown_data_is_refused(table: Table, runs: Path):
     with pytest.raises(ValueError, match="cvpr2015/table2 has no data set 'nyud'"):
         missing(Wanted(table, "nyud", [0], runs))
+
+
+def test_named_rows_are_trained_with_what_they_start_from(runs: Path, table: Table):
+    wanted = Wanted(table, "shapes", [0], runs, rows=["fcn16s"])
+    assert [each.run.head for each in missing(wanted)] == ["classifier", "fcn32s", "fcn16s"]
+    with pytest.raises(ValueError, match="has no row") as caught:
+        Wanted(table, "shapes", [0], runs, rows=["fcn64s"])
+    assert str(caught.value) == (
+        "cvpr2015/table2 on shapes has no row fcn64s that is run. Choose from fcn32s_fixed, "
+        "fcn32s, fcn16s, fcn8s."
+    )
+
+
+def test_late_fusion_starts_from_the_rows_of_its_modalities(runs: Path):
+    table = read_table("cvpr2015/table4")
+    wanted = Wanted(table, "shapes", [0], runs, rows=["rgb_hha"])
+    assert [each.run.experiment for each in missing(wanted)] == [
+        "shapes_classifier", "shapes_nyud_color", "shapes_nyud_depth", "shapes_nyud_color_depth",
+    ]  # fmt: skip

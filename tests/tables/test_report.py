@@ -1,3 +1,5 @@
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +10,11 @@ from rich.console import Console
 
 from fcn_lightning.labels import VOC
 from fcn_lightning.tables import report
-from fcn_lightning.tables.definitions import Table
+from fcn_lightning.tables.definitions import Table, read_table
+from fcn_lightning.tables.differences import difference_lines
 from fcn_lightning.tables.picture import write_picture
 from fcn_lightning.tables.records import read_records
-from fcn_lightning.tables.results import Result, collect
+from fcn_lightning.tables.results import HeadScores, Ours, Result, collect
 from fcn_lightning.visualize import save_label
 
 Finish = Callable[..., Path]
@@ -172,3 +175,58 @@ def test_images_that_not_every_row_has_are_left_out(filled: Path, table: Table):
     path = filled / "table.png"
     assert not write_picture(rows(table, filled), path)
     assert not path.exists()
+
+
+def test_csv_has_a_line_for_ours_and_for_the_papers_numbers(filled: Path, table: Table):
+    found = list(csv.DictReader(io.StringIO(report.as_csv(table, rows(table, filled)))))
+    assert [(line["row"], line["of"], line["mean IU"]) for line in found] == [
+        ("FCN-32s-fixed", "ours", ""), ("FCN-32s-fixed", "paper", "45.4"),
+        ("FCN-32s", "ours", "60.0 ± 10.0"), ("FCN-32s", "paper", "59.4"),
+        ("FCN-16s", "ours", ""), ("FCN-16s", "paper", "62.4"),
+        ("FCN-8s", "ours", "75.0"), ("FCN-8s", "paper", "62.7"),
+    ]  # fmt: skip
+
+
+def test_latex_is_a_tabular_whose_rows_have_as_many_cells(filled: Path, table: Table):
+    text = report.latex(table, rows(table, filled))
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in body} == {6}
+    assert len(body) == 1 + 2 * 4
+    assert r"FCN-32s & ours & 93.0 $\pm$ 3.6 & " in text
+    assert text.startswith("% In percent; ours are means")
+    assert r"\begin{tabular}{llrrrrl}" in text
+
+
+def test_other_methods_have_no_line_of_ours_and_recalled_numbers_a_mark():
+    table = read_table("pami2016/context")
+    none = collect(table, "shapes", read_records(Path("nothing")))
+    found = [line for result in none.rows for line in report.lines(result, table)]
+    assert found[0] == ("O2P", "paper", "", "", "18.1*", "", "PASCAL-Context val")
+    assert [line[1] for line in found] == ["paper"] * 2 + ["ours", "paper"] * 3
+    (note,) = report.footer(table, none.rows)
+    assert note.endswith("* Recalled; not checked against the paper.")
+
+
+def test_a_head_has_a_column_of_its_own(runs: Path, finish: Finish):
+    table = read_table("cvpr2015/table5")
+    assert report.header(table)[-2] == "geo pixel acc."
+    finished = collect(table, "shapes", read_records(runs)).rows[-1]
+    scores = {"pixel_acc": 0.8, "mean_acc": 0.6, "mean_iu": 0.5, "fw_iu": 0.7}
+    ours = Ours(
+        **scores, data="d", split="s", num_images=2, seeds=[0], std=None, steps=1,
+        precision="32-true", num_processes=[1], commits=["a"], free={}, runs=["r"],
+        heads={"geo": HeadScores(**{**scores, "pixel_acc": 0.95}, std=None)},
+    )  # fmt: skip
+    line = report.lines(finished.model_copy(update={"ours": ours}), table)[0]
+    assert line[2:7] == ("80.0", "60.0", "50.0", "70.0", "95.0")
+
+
+def test_a_row_is_compared_with_the_row_above_image_by_image(filled: Path, table: Table):
+    """One image each: 1 of 2 pixels of each class right, then all: 1/3 and 1 mean IU."""
+    half, whole = np.ones((1, 2, 2), np.int32), 2 * np.eye(2, dtype=np.int32)[None]
+    for run, confusion in (("fcn32s/seed1", half), ("fcn8s/seed1", whole)):
+        np.savez(filled / "shapes" / run / "per_image.npz", names=["a"], confusion=confusion,
+                 average_over=[])  # fmt: skip
+    assert list(difference_lines(rows(table, filled))) == [
+        "FCN-8s - FCN-32s: +66.7 mean IU (95 % of resampled image sets: +66.7 to +66.7), seed 1"
+    ]

@@ -29,13 +29,29 @@ Traceback = Annotated[bool, typer.Option("--traceback", help="Show full tracebac
 
 
 @app.command("list")
-def list_tables(traceback: Traceback = False) -> None:
-    """List all tables."""
+def list_tables(
+    runs: Runs = Path("runs"), config_dir: ConfigDir = None, traceback: Traceback = False
+) -> None:
+    """List all tables, with the rows that are done on each data set and the steps of all rows."""
+    from fcn_lightning.tables.criterion import criteria
     from fcn_lightning.tables.definitions import read_table, table_ids
+    from fcn_lightning.tables.records import read_records
+    from fcn_lightning.tables.results import collect
 
     with reported(traceback):
+        records = read_records(runs)
         for table in map(read_table, table_ids()):
             typer.echo(f"{table.id}  {table.title}. {table.source}.")
+            for data in table.data:
+                found = criteria(table, data, config_dir)
+                steps = sum(
+                    each.expected.max_steps for each in (*found.before, *found.rows.values())
+                )
+                done = collect(table, data, records, config_dir).num_run
+                typer.echo(
+                    f"  --data {data}: {done} of {len(found.rows)} rows done; {steps:,} steps for "
+                    "all of a seed"
+                )
 
 
 @app.command()
@@ -43,26 +59,38 @@ def show(
     table_id: TableId,
     data: Annotated[str | None, typer.Option(help="Default: the one with most rows.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON alone, in fractions.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Markdown alone.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="LaTeX alone, for booktabs.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values alone.")] = False,
     runs: Runs = Path("runs"),
     config_dir: ConfigDir = None,
     traceback: Traceback = False,
 ) -> None:
     """Print a table, ours and the paper's, from the runs that have the rows' configurations."""
+    from fcn_lightning.tables import report
     from fcn_lightning.tables.definitions import read_table
     from fcn_lightning.tables.records import read_records
     from fcn_lightning.tables.results import collect, collect_default
 
     with reported(traceback):
+        if as_json + as_markdown + as_latex + as_csv > 1:
+            raise ValueError("Choose one of --json, --markdown, --latex and --csv.")
         table, records = read_table(table_id), read_records(runs)
         if data is None:
             results = collect_default(table, records, config_dir)
         else:
             results = collect(table, data, records, config_dir)
-        if as_json:
-            typer.echo(json.dumps([result.as_json() for result in results.rows], indent=1))
-            print_left_out(results, err=True)
-        else:
+        if not (as_json or as_markdown or as_latex or as_csv):
             print_table(table, results)
+            return
+        if as_json:
+            text = json.dumps([result.as_json() for result in results.rows], indent=1)
+        elif as_markdown:
+            text = report.markdown(table, results.data, results.rows, None)
+        else:
+            text = (report.latex if as_latex else report.as_csv)(table, results.rows)
+        typer.echo(text.removesuffix("\n"))
+        print_left_out(results, err=True)
 
 
 @app.command()
@@ -72,6 +100,7 @@ def run(
         list[str] | None, typer.Argument(help="After `--`: passed on to every run.")
     ] = None,
     data: Annotated[str, typer.Option(help="The data to run it on.")] = "shapes",
+    rows: Annotated[str, typer.Option(help="Ids of rows, separated by commas; all.")] = "",
     seeds: Annotated[str, typer.Option(help="Whole numbers, separated by commas.")] = "0,1,2",
     force: Annotated[bool, typer.Option("--force", help="Train complete runs again, too.")] = False,
     runs: Runs = Path("runs"),
@@ -89,8 +118,9 @@ def run(
         from fcn_lightning.tables.records import read_records
 
         wanted = plan.Wanted(
-            read_table(table_id), data, numbers(seeds), runs, overrides or [], force, config_dir
-        )
+            read_table(table_id), data, numbers(seeds), runs, overrides or [], force, config_dir,
+            list(filter(None, rows.split(","))),
+        )  # fmt: skip
         planned = plan.plan(wanted, read_records(runs))
         missing = plan.to_do(wanted, planned)
         num_done = len([each for each in planned if each.counting and each not in missing])
@@ -122,9 +152,12 @@ def print_table(table: Table, results: Results) -> None:
     """Print a table for the terminal's width, or 130 columns, and the runs that do not count."""
     from rich.console import Console
 
+    from fcn_lightning.tables.differences import difference_lines
     from fcn_lightning.tables.report import terminal
 
     Console(width=None if sys.stdout.isatty() else 130).print(terminal(table, results.rows))
+    for line in difference_lines(results.rows, table.on(results.data).mean_iu):
+        typer.echo(line)
     print_left_out(results)
 
 

@@ -23,6 +23,7 @@ class Expected:
         experiment: The choice of the `experiment` group.
         head: The choice of the `head` group.
         stage: The name of the stage that it trains.
+        max_steps: Its optimizer steps.
         before: The stage that it starts from, or None where it starts from none.
     """
 
@@ -32,6 +33,7 @@ class Expected:
         self.experiment: str | None = choices.experiment
         self.head: str = choices.head
         self.stage: str = self._composed.stage.name
+        self.max_steps: int = self._composed.recipe.max_steps
         self._resolved: dict[str, dict[str, Any]] = {}
         follows = self._composed.init_from == "default"
         self.before: str | None = self._composed.stage.before if follows else None

@@ -53,7 +53,7 @@ UNKNOWN = Images((375, 500), 1000, 21)
 
 
 def images_of(run: Run) -> Images:
-    """Look at a run's data set; it is not downloaded for that, nor are the scenes of `shapes` drawn."""
+    """Look at a run's data set; nothing is downloaded, and the scenes of `shapes` are not drawn."""
     if not_drawn := _embedded_not_drawn(run):
         return not_drawn
     data = run.config.data.copy()

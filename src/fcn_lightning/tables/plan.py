@@ -20,6 +20,7 @@ class Wanted:
     """Which runs of a table are wanted, and where.
 
     Attributes:
+        rows: The ids of the wanted rows; empty for all.
         overrides: Added to every run.
         force: Train the runs that count, too.
         config_dir: A folder of configs that is searched first.
@@ -32,6 +33,15 @@ class Wanted:
     overrides: Sequence[str] = ()
     force: bool = False
     config_dir: Path | None = None
+    rows: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        known = [row.id for row in self.table.rows if self.table.run_of(row, self.data)]
+        if unknown := [row for row in self.rows if row not in known]:
+            raise ValueError(
+                f"{self.table.id} on {self.data} has no row {', '.join(unknown)} that is run. "
+                f"Choose from {', '.join(known)}."
+            )
 
     @property
     def at(self) -> Data:
@@ -51,11 +61,12 @@ class Planned:
     Attributes:
         overrides: As typed after `fcn-train`.
         config: As composed, with Hydra's node.
+        is_wanted: Whether it is a row that was asked for.
         counting: The finished runs that count for it.
     """
 
     criterion: Criterion
-    is_row: bool
+    is_wanted: bool
     overrides: tuple[str, ...]
     config: Any
     run: Run
@@ -88,7 +99,8 @@ def plan(wanted: Wanted, records: Records) -> list[Planned]:
                 for each in records.of(stage.experiment)
                 if each.record.seed == seed and _counts(criterion, each, run)
             ]
-            planned.append(Planned(criterion, i >= num_before, overrides[i], config, run, counting))
+            is_wanted = i >= num_before and (not wanted.rows or stage.id in wanted.rows)
+            planned.append(Planned(criterion, is_wanted, overrides[i], config, run, counting))
     return planned
 
 
@@ -99,9 +111,9 @@ def to_do(wanted: Wanted, planned: Sequence[Planned]) -> list[Planned]:
         ValueError: A folder holds a finished run that does not count.
     """
     if wanted.force:
-        return list(planned)
+        return [each for each in planned if each.is_wanted or not wanted.rows]
     by_folder = {each.run.folder: each for each in planned}
-    missing = [each for each in planned if each.is_row and not each.counting]
+    missing = [each for each in planned if each.is_wanted and not each.counting]
     for each in missing:  # which grows meanwhile
         starts = [by_folder[path] for path in each.run.start.values() if path in by_folder]
         missing += [s for s in starts if s not in missing and not s.counts_in_place]

@@ -1,7 +1,10 @@
-"""A table for the terminal and as Markdown, with the footer that says how it was measured."""
+"""A table for the terminal, as Markdown, LaTeX and CSV, with a footer of how it was measured."""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -27,7 +30,7 @@ MOST_LINES = 10
 
 
 def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
-    """Return two lines for each row, ours and the paper's, with the footer as the caption."""
+    """Return the lines of each row, ours and the paper's, with the footer as the caption."""
     caption = Text("\n".join(footer(table, results)))
     shown = rich.table.Table(
         title=table.title, caption=caption, box=box.SIMPLE, caption_justify="left"
@@ -37,9 +40,9 @@ def terminal(table: Table, results: Sequence[Result]) -> rich.table.Table:
         shown.add_column(name, no_wrap=True)
     shown.add_column(last)
     for result in results:
-        ours, paper = lines(result, table)
-        shown.add_row(*ours)
-        shown.add_row(*paper, end_section=True)
+        for cells in lines(result, table):
+            shown.add_row(*cells)
+        shown.add_section()
     return shown
 
 
@@ -54,6 +57,27 @@ def markdown(table: Table, data: str, results: Sequence[Result], picture: str | 
     return text + (f"\n![Predictions]({picture})\n" if picture else "")
 
 
+def as_csv(table: Table, results: Sequence[Result]) -> str:
+    """Return the cells as comma-separated values."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("row", "of", *header(table)[2:]))
+    for result in results:
+        writer.writerows((result.title, *cells[1:]) for cells in lines(result, table))
+    return text.getvalue()
+
+
+def latex(table: Table, results: Sequence[Result]) -> str:
+    """Return a `tabular` of the package booktabs; the footer is in comments."""
+    columns = "ll" + "r" * len(table.columns) + "l"
+    rows = [" & ".join(map(_escaped, line)) for result in results for line in lines(result, table)]
+    body = [" & ".join(map(_escaped, header(table))), *rows]
+    text = "".join(f"% {line}\n" for line in footer(table, results))
+    text += f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body[0]} \\\\\n\\midrule\n"
+    text += "".join(f"{row} \\\\\n" for row in body[1:])
+    return text + "\\bottomrule\n\\end{tabular}\n"
+
+
 def header(table: Table) -> tuple[str, ...]:
     """Return the titles of the columns; a score of another head begins with its name."""
     split = (column.rpartition("/") for column in table.columns)
@@ -61,19 +85,22 @@ def header(table: Table) -> tuple[str, ...]:
     return ("", "", *titles, "measured on")
 
 
-def lines(result: Result, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the cells of a row: ours, and the paper's."""
+def lines(result: Result, table: Table) -> list[tuple[str, ...]]:
+    """Return the cells of a row: ours where it can be run, and the paper's where it is printed."""
     ours, mark = result.ours, RECALLED if result.paper.recalled else ""
-    printed = (result.paper.value(column) for column in table.columns)
-    cells = ("" if value is None else f"{_percent(value)}{mark}" for value in printed)
-    paper = ("", "paper", *cells, table.source.split)
-    if ours is None:
-        none = "not run" if result.is_run else "other method"
-        return (result.title, "ours", none, *[""] * len(table.columns)), paper
-    seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
-    where = f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"
-    scores = (_with_spread(*ours.value(column)) for column in table.columns)
-    return (result.title, "ours", *scores, where), paper
+    found = []
+    if ours is not None:
+        scores = (_with_spread(*ours.value(column)) for column in table.columns)
+        seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
+        where = f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"
+        found.append(("ours", *scores, where))
+    elif result.is_run:
+        found.append(("ours", "not run", *[""] * len(table.columns)))
+    printed = [result.paper.value(column) for column in table.columns]
+    if any(value is not None for value in printed):
+        cells = ("" if value is None else f"{_percent(value)}{mark}" for value in printed)
+        found.append(("paper", *cells, table.source.split))
+    return [(result.title if first else "", *cells) for first, cells in zip((True, False), found)]
 
 
 def footer(table: Table, results: Sequence[Result]) -> list[str]:
@@ -124,6 +151,12 @@ def _short(commit: str) -> str:
 
 def _list(values: Sequence[Any]) -> str:
     return ", ".join(map(str, values))
+
+
+def _escaped(cell: str) -> str:
+    """Escape a cell for LaTeX."""
+    escaped = re.sub(r"([&%$#_{}])", r"\\\1", cell)
+    return escaped.replace("±", r"$\pm$").replace(RECALLED, r"$^*$")
 
 
 def _percent(fraction: float) -> str:

@@ -61,7 +61,7 @@ class Result(Strict):
     """A row of a table: ours, None where no run counts, and the paper's.
 
     Attributes:
-        is_run: Whether the row has a run on this data; other methods have none.
+        is_run: Whether the row is run on this data; other methods never are.
     """
 
     id: str
