@@ -117,6 +117,15 @@ def test_late_fusion_averages_and_upscores_once(network):
     assert (score.name, list(score.bottom)) == ("score", ["upscore", "color"])
 
 
+def test_max_fusion_is_caffes_max():
+    head = {"name": "skip", "skips": ("pool4",), "fuse": "max"}
+    backbone = {"name": "vgg16", "widths": (1,) * 5, "fc_widths": (1, 1)}
+    text, _ = write(build(backbone=backbone, head=head, num_classes=2), Path("net"))
+    net = text_format.Parse(text.read_text(), schema.NetParameter())
+    (fuse,) = (layer.eltwise_param for layer in net.layer if layer.type == "Eltwise")
+    assert text_format.MessageToString(fuse) == "operation: MAX\n"
+
+
 def test_the_text_documents_the_inputs(network):
     text, _ = write(network("nyud-fcn32s-color-d"), Path("net"))
     assert text.read_text().startswith(

@@ -215,6 +215,22 @@ def test_scales_multiply_the_skips_and_not_fc7():
     torch.testing.assert_close(scaled(maps, (96, 96)), plain(by_hand, (96, 96)))
 
 
+@pytest.mark.parametrize(
+    ("fuse", "expected"), [("sum", [[1.45, 0.45], [0.45, 1.45]]), ("max", [[1, 0.45], [0.45, 1]])]
+)
+def test_fusion_on_paper(fuse, expected):
+    """The coarse stream's 0.8 is 0.8 * 0.75 * 0.75 = 0.45 at each of the four pixels."""
+    endpoints = {
+        "pool1": Endpoint(1, Grid()),
+        "fc7": Endpoint(1, Grid(Fraction(1, 2), Fraction(2))),
+    }
+    head = SkipHead(endpoints, 1, skips=("pool1",), fuse=fuse)
+    for layer in (head.score_fr, head.score_pool1):
+        nn.init.ones_(layer.weight)
+    maps = {"fc7": torch.full((1, 1, 1, 1), 0.8), "pool1": torch.eye(2)[None, None]}
+    torch.testing.assert_close(head(maps, (2, 2))[0, 0], torch.tensor(expected))
+
+
 def test_scores_are_float32_under_autocast(narrow):
     network = narrow(("pool4",))
     image = torch.randint(0, 256, (1, 3, 33, 33), dtype=torch.uint8)
@@ -262,11 +278,13 @@ def test_refuses(arguments, message):
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_refuses_an_upscore_that_is_neither_fixed_nor_learned():
-    with pytest.raises(
-        ValueError, match=r"`(head\.)?upscore` must be .*fixed.*learned.*'bilinear'"
-    ):
-        head_of("vgg16", 100, (), upscore="bilinear")
+@pytest.mark.parametrize(
+    ("argument", "choices"), [("upscore", "fixed, learned, all"), ("fuse", "sum, max")]
+)
+def test_refuses_an_unknown_choice(argument, choices):
+    with pytest.raises(ValueError, match=r".") as error:
+        head_of("vgg16", 100, (), **{argument: "bilinear"})
+    assert str(error.value) == f"`{argument}` must be one of {choices}; got 'bilinear'."
 
 
 def test_refuses_a_map_that_starts_inside_the_image():

@@ -56,6 +56,12 @@ def test_configs_differ_in_the_keys_that_count() -> None:
     assert in_words(differences(a, b, free=["y"])) == "recipe.lr is 1.0, not 2.0"
 
 
+def test_an_older_record_lacks_keys_that_are_at_their_default() -> None:
+    older, default, other = ({"head": head} for head in ({}, {"fuse": "sum"}, {"fuse": "max"}))
+    assert differences(older, default) == {}
+    assert differences(older, other) == {"head.fuse": ("sum", "max")}
+
+
 def test_a_start_among_the_runs_is_the_same_wherever_they_are() -> None:
     here, there, other = (
         {"paths": {"runs": runs}, "init_from": start}

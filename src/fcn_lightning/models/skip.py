@@ -22,6 +22,11 @@ Upscore = Literal["fixed", "learned", "all"]
 """Which upscore layers learn: none ("fixed", the reference), all but the last one ("learned",
 CVPR 2015), or "all". Every one starts as bilinear interpolation."""
 
+Fuse = Literal["sum", "max"]
+"""How two streams are combined: "sum", or the maximum of each score ("max")."""
+
+FUSIONS = {"sum": torch.add, "max": torch.maximum}
+
 
 class FixedUpscore(nn.Module):
     """Bilinear upsampling, as a transposed convolution with a fixed kernel."""
@@ -63,6 +68,7 @@ class SkipHead(nn.Module):
         scales: Sequence[float] | None = None,
         upscore: Upscore = "fixed",
         suffix: str = "",
+        fuse: Fuse = "sum",
     ) -> None:
         """Add the layers of each stream, and computes the kernels and crops that align them.
 
@@ -75,17 +81,21 @@ class SkipHead(nn.Module):
             upscore: Which upscore layers learn. A learned one is dense: it maps every class to
                 every class.
             suffix: Appended to the name of each layer.
+            fuse: How two streams are combined. With "max" only the stream with the larger score
+                gets a gradient; CVPR 2015 reports that this "made learning difficult" (4.2).
 
         Raises:
             ValueError: An argument is wrong; the message names it and what is allowed.
         """
         super().__init__()
         _check(endpoints, num_classes, skips, scales, upscore)
+        _check_choice("fuse", fuse, get_args(Fuse))
         last = list(endpoints)[-1]
         self.last, self.skips = last, tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
         self.suffix = suffix
+        self.fuse = fuse
         self._names: list[str] = []
         self._crops: list[tuple[int, int]] = []
 
@@ -140,11 +150,12 @@ class SkipHead(nn.Module):
         return self.upscored(self.fused(maps), size)
 
     def fused(self, maps: Mapping[str, Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n classes _ _"]:
-        """The sum of the scores of all streams, at the stride of the finest one."""
+        """The fused scores of all streams, at the stride of the finest one."""
         score = self._score("fr", maps[self.last])
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
-            score = _fuse(self._upscore(name, score), self._score(skip, skip_map), *crop)
+            streams = _aligned(self._upscore(name, score), self._score(skip, skip_map), *crop)
+            score = FUSIONS[self.fuse](*streams)
         return score
 
     def upscored(
@@ -165,11 +176,11 @@ class SkipHead(nn.Module):
             return self.get_submodule(name + self.suffix)(score)
 
 
-def _fuse(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> Tensor:
-    """Crops two maps to the same start, and adds them where they overlap."""
+def _aligned(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> tuple[Tensor, Tensor]:
+    """Crops two maps to the same start, and to where they overlap."""
     a, b = a[:, :, crop_a:, crop_a:], b[:, :, crop_b:, crop_b:]
     h, w = min(a.shape[2], b.shape[2]), min(a.shape[3], b.shape[3])
-    return a[:, :, :h, :w] + b[:, :, :h, :w]
+    return a[:, :, :h, :w], b[:, :, :h, :w]
 
 
 def _check(
@@ -194,7 +205,9 @@ def _check(
         raise ValueError(
             f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
         )
-    if upscore not in get_args(Upscore):
-        raise ValueError(
-            f"`upscore` must be one of {', '.join(get_args(Upscore))}; got {upscore!r}."
-        )
+    _check_choice("upscore", upscore, get_args(Upscore))
+
+
+def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{argument}` must be one of {', '.join(choices)}; got {value!r}.")

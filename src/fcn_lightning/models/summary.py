@@ -106,7 +106,8 @@ def _head(head: nn.Module, label: str) -> list[Row]:
         score = f"score_{skip}{head.suffix}"
         scaled = f" times {scale:g}" if scale != 1 else ""
         rows.append(_upscore(head, name, dict(zip(("its output", score), crops))))
-        rows.append((f"  {score}", f"1 x 1 on {skip}{scaled}"))
+        fused = ", fused by maximum" if head.fuse == "max" else ""
+        rows.append((f"  {score}", f"1 x 1 on {skip}{scaled}{fused}"))
     name, (crop, _) = list(head.crops.items())[-1]
     return [*rows, _upscore(head, name, {"its output": crop})]
 
