@@ -203,6 +203,20 @@ def test_scoring_layers_are_initialized_with_zeros():
     }
 
 
+def test_random_scores_are_gaussian_and_follow_the_seed():
+    chain = BACKBONES["vgg16"](widths=(1,) * 5, fc_widths=(1, 2000))
+    made = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        made.append(SkipHead(chain.endpoints, 10, score_init="random").score_fr)
+    weight = made[0].weight.detach().numpy().ravel()
+    assert weight.std() == pytest.approx(0.01, rel=0.02)  # 20,000 draws: 1 % is two deviations
+    assert abs(weight.mean()) < 4 * 0.01 / np.sqrt(weight.size)
+    assert not made[0].bias.any()
+    assert torch.equal(made[0].weight, made[1].weight)
+    assert not torch.equal(made[0].weight, made[2].weight)
+
+
 def test_scales_multiply_the_skips_and_not_fc7():
     _, plain = head_of("vgg16", "same", ("pool4", "pool3"), num_classes=2)
     _, scaled = head_of("vgg16", "same", ("pool4", "pool3"), num_classes=2, scales=(0.01, 0.0001))
@@ -279,7 +293,8 @@ def test_refuses(arguments, message):
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
-    ("argument", "choices"), [("upscore", "fixed, learned, all"), ("fuse", "sum, max")]
+    ("argument", "choices"),
+    [("upscore", "fixed, learned, all"), ("fuse", "sum, max"), ("score_init", "zero, random")],
 )
 def test_refuses_an_unknown_choice(argument, choices):
     with pytest.raises(ValueError, match=r".") as error:

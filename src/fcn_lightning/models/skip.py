@@ -6,7 +6,7 @@ Source: Long et al. 2015, 3.3 and 4.2, Figure 3; shelhamer/fcn.berkeleyvision.or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,12 @@ CVPR 2015), or "all". Every one starts as bilinear interpolation."""
 
 Fuse = Literal["sum", "max"]
 """How two streams are combined: "sum", or the maximum of each score ("max")."""
+
+ScoreInit = Literal["zero", "random"]
+"""How scoring layers are initialized: with zeros, or with Gaussian weights of `SCORE_STD`."""
+
+SCORE_STD = 0.01
+"""Caffe's usual Gaussian filler; CVPR 2015 does not say which one it tried."""
 
 FUSIONS = {"sum": torch.add, "max": torch.maximum}
 
@@ -57,7 +63,7 @@ class SkipHead(nn.Module):
     The finest endpoint sets the stride of the prediction: without skips it is 32 (FCN-32s), with
     ("pool4", "pool3") it is 8 (FCN-8s). Layers have the reference's names: `score_fr`, `upscore2`,
     `score_pool4`, `upscore_pool4`, ..., `upscore8`, each followed by `suffix`, by which the
-    reference tells apart several heads. Scoring layers are initialized with zeros.
+    reference tells apart several heads.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class SkipHead(nn.Module):
         upscore: Upscore = "fixed",
         suffix: str = "",
         fuse: Fuse = "sum",
+        score_init: ScoreInit = "zero",
     ) -> None:
         """Add the layers of each stream, and computes the kernels and crops that align them.
 
@@ -83,6 +90,9 @@ class SkipHead(nn.Module):
             suffix: Appended to the name of each layer.
             fuse: How two streams are combined. With "max" only the stream with the larger score
                 gets a gradient; CVPR 2015 reports that this "made learning difficult" (4.2).
+            score_init: Initialization of the scoring layers; biases are zero. CVPR 2015 found
+                random initialization "to yield neither better performance nor faster convergence"
+                (4.3).
 
         Raises:
             ValueError: An argument is wrong; the message names it and what is allowed.
@@ -90,12 +100,14 @@ class SkipHead(nn.Module):
         super().__init__()
         _check(endpoints, num_classes, skips, scales, upscore)
         _check_choice("fuse", fuse, get_args(Fuse))
+        _check_choice("score_init", score_init, get_args(ScoreInit))
         last = list(endpoints)[-1]
         self.last, self.skips = last, tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
         self.suffix = suffix
         self.fuse = fuse
+        self._score_std = SCORE_STD if score_init == "random" else 0.0
         self._names: list[str] = []
         self._crops: list[tuple[int, int]] = []
 
@@ -118,8 +130,11 @@ class SkipHead(nn.Module):
 
     def _add_score(self, endpoint: str, channels: int) -> None:
         layer = nn.Conv2d(channels, self.num_classes, 1)
-        for parameter in layer.parameters():
-            nn.init.zeros_(parameter)
+        nn.init.zeros_(cast(Tensor, layer.bias))
+        if self._score_std:
+            nn.init.normal_(layer.weight, std=self._score_std)
+        else:
+            nn.init.zeros_(layer.weight)
         self.add_module(f"score_{endpoint}{self.suffix}", layer)
 
     def _add_upscore(
