@@ -126,6 +126,15 @@ def test_max_fusion_is_caffes_max():
     assert text_format.MessageToString(fuse) == "operation: MAX\n"
 
 
+def test_a_stream_alone_has_the_layers_up_to_its_pool():
+    head = {"name": "skip", "last": "pool3"}
+    backbone = {"name": "vgg16", "widths": (1,) * 5, "fc_widths": (1, 1)}
+    text, _ = write(build(backbone=backbone, head=head, num_classes=2), Path("net"))
+    net = text_format.Parse(text.read_text(), schema.NetParameter())
+    names = [layer.name for layer in net.layer]
+    assert names[-4:] == ["pool3", "score_pool3", "upscore", "score"]
+
+
 def test_the_text_documents_the_inputs(network):
     text, _ = write(network("nyud-fcn32s-color-d"), Path("net"))
     assert text.read_text().startswith(

@@ -71,6 +71,53 @@ def test_crops_are_the_references(backbone, skips, crops):
     assert head_of(backbone, 100, skips)[1].crops == crops
 
 
+@pytest.mark.parametrize(
+    ("padding", "last", "kernel", "crop"),
+    [
+        (100, "pool5", 64, 115),  # -83.5 - 31.5
+        (100, "pool4", 32, 107),  # -91.5 - 15.5
+        (100, "pool3", 16, 103),  # -95.5 - 7.5
+        ("same", "pool5", 64, 16),
+        ("same", "pool4", 32, 8),
+        ("same", "pool3", 16, 4),
+    ],
+)
+def test_crops_of_one_stream_alone(padding, last, kernel, crop):
+    _, head = head_of("vgg16", padding, (), last=last)
+    assert head.crops == {"upscore": (crop, 0)}
+    assert head.upscore.kernel.shape == (kernel, kernel)
+    assert [name for name, _ in head.named_parameters()] == [
+        f"score_{last}.weight", f"score_{last}.bias"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("padding", [100, "same"])
+@pytest.mark.parametrize("last", ["pool5", "pool4", "pool3"])
+def test_one_stream_alone_has_no_deeper_layers_and_covers_any_image(narrow, padding, last):
+    network = narrow(head={"name": "skip", "last": last}, padding=padding)
+    layers = [name for name, _ in network.backbone.named_children()]
+    assert layers[-1] == last
+    assert list(network.backbone.endpoints)[-1] == last
+    for side in (1, 31, 97, 130):
+        image = torch.randint(0, 256, (1, 3, side, 40), dtype=torch.uint8)
+        assert network(image).shape == (1, 21, side, 40)
+
+
+def test_pool4_alone_is_fcn16s_where_fc7_scores_nothing(narrow):
+    whole, alone = narrow(("pool4",)), narrow(head={"name": "skip", "last": "pool4"})
+    nn.init.zeros_(whole.head.score_fr.weight)
+    nn.init.zeros_(whole.head.score_fr.bias)
+    weights = whole.state_dict()
+    alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
+    image = torch.randint(0, 256, (1, 3, 61, 83), dtype=torch.uint8)
+    torch.testing.assert_close(alone(image), whole(image))
+
+
+def test_a_stream_alone_may_have_skips():
+    _, head = head_of("vgg16", 100, ("pool3",), last="pool4")
+    assert list(head.crops) == ["upscore2", "upscore8"]
+
+
 def test_kernels_are_the_references():
     layers = dict(head_of("vgg16", 100, ("pool4", "pool3"))[1].named_buffers())
     sides = {name: kernel.shape[0] for name, kernel in layers.items()}
@@ -282,6 +329,16 @@ POOLS = "pool4, pool3, pool2, pool1"
         (
             {"skips": ("pool4",), "scales": (1.0, 2.0)},
             "`scales` must hold one factor for each of ('pool4',); got (1.0, 2.0).",
+        ),
+        (
+            {"last": "pool6"},
+            "`last` must name an endpoint of the backbone (pool1, pool2, pool3, pool4, pool5, "
+            "fc7); got 'pool6'.",
+        ),
+        (
+            {"last": "pool4", "skips": ("pool4",)},
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            "(pool3, pool2, pool1); got ('pool4',).",
         ),
     ],
 )

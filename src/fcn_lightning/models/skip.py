@@ -58,7 +58,7 @@ def learned_upscore(num_classes: int, kernel: int, factor: int) -> nn.ConvTransp
 
 
 class SkipHead(nn.Module):
-    """Scores the last endpoint and the skips, and fuses them from coarse to fine.
+    """Scores an endpoint, the last by default, and the skips, and fuses them from coarse to fine.
 
     The finest endpoint sets the stride of the prediction: without skips it is 32 (FCN-32s), with
     ("pool4", "pool3") it is 8 (FCN-8s). Layers have the reference's names: `score_fr`, `upscore2`,
@@ -76,11 +76,12 @@ class SkipHead(nn.Module):
         suffix: str = "",
         fuse: Fuse = "sum",
         score_init: ScoreInit = "zero",
+        last: str | None = None,
     ) -> None:
         """Add the layers of each stream, and computes the kernels and crops that align them.
 
         Args:
-            endpoints: The backbone's endpoints, from fine to coarse; `score_fr` scores the last.
+            endpoints: The backbone's endpoints, from fine to coarse.
             num_classes: Number of classes, 1 or more.
             skips: Names of endpoints, from coarse to fine.
             scales: One factor for each skip, applied before it is scored; None for none. The
@@ -93,16 +94,20 @@ class SkipHead(nn.Module):
             score_init: Initialization of the scoring layers; biases are zero. CVPR 2015 found
                 random initialization "to yield neither better performance nor faster convergence"
                 (4.3).
+            last: The coarsest endpoint that is scored, by a layer of its name (`score_pool4`), as
+                if the backbone ended there. None for the backbone's last, scored by `score_fr`.
+                Source: Shelhamer et al. 2016, the rows pool5, pool4 and pool3 of the skip networks.
 
         Raises:
             ValueError: An argument is wrong; the message names it and what is allowed.
         """
         super().__init__()
+        endpoints = _until(endpoints, last)
         _check(endpoints, num_classes, skips, scales, upscore)
         _check_choice("fuse", fuse, get_args(Fuse))
         _check_choice("score_init", score_init, get_args(ScoreInit))
-        last = list(endpoints)[-1]
-        self.last, self.skips = last, tuple(skips)
+        self.coarsest = last or "fr"
+        self.last, self.skips = list(endpoints)[-1], tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
         self.suffix = suffix
@@ -111,8 +116,8 @@ class SkipHead(nn.Module):
         self._names: list[str] = []
         self._crops: list[tuple[int, int]] = []
 
-        self._add_score("fr", endpoints[last].channels)
-        grid = endpoints[last].grid
+        self._add_score(self.coarsest, endpoints[self.last].channels)
+        grid = endpoints[self.last].grid
         for above, skip in zip((None, *self.skips), self.skips):
             self._add_score(skip, endpoints[skip].channels)
             target = endpoints[skip].grid
@@ -166,7 +171,7 @@ class SkipHead(nn.Module):
 
     def fused(self, maps: Mapping[str, Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, at the stride of the finest one."""
-        score = self._score("fr", maps[self.last])
+        score = self._score(self.coarsest, maps[self.last])
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
             streams = _aligned(self._upscore(name, score), self._score(skip, skip_map), *crop)
@@ -196,6 +201,16 @@ def _aligned(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> tuple[Tensor, Te
     a, b = a[:, :, crop_a:, crop_a:], b[:, :, crop_b:, crop_b:]
     h, w = min(a.shape[2], b.shape[2]), min(a.shape[3], b.shape[3])
     return a[:, :, :h, :w], b[:, :, :h, :w]
+
+
+def _until(endpoints: Mapping[str, Endpoint], last: str | None) -> dict[str, Endpoint]:
+    """The endpoints up to `last`, or all if it is None."""
+    if last is not None and last not in endpoints:
+        raise ValueError(
+            f"`last` must name an endpoint of the backbone ({', '.join(endpoints)}); got {last!r}."
+        )
+    names = list(endpoints)
+    return {name: endpoints[name] for name in names[: names.index(last) + 1 if last else None]}
 
 
 def _check(
