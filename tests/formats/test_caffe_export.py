@@ -189,6 +189,25 @@ def test_opencv_scores_as_we_do(network, kind):
         assert (theirs.argmax(1) == own.argmax(1))[clear].all()
 
 
+@pytest.mark.parametrize(
+    ("head", "arguments"),
+    [
+        ({"skips": ("pool4",), "fuse": "max"}, {}),
+        ({"last": "pool4"}, {}),
+        ({}, {"pool5_stride": 1}),
+    ],
+)
+def test_opencv_scores_the_variants_as_we_do(narrow, head, arguments):
+    ours, size = narrow(head={"name": "skip", **head}, **arguments), (150, 131)
+    image = torch.randint(0, 256, (1, 3, *size))
+    with torch.no_grad():
+        score = ours(image)
+    (theirs,) = opencvs(ours, {"data": ours.normalize(image)}, size)
+    largest = float(score.abs().max())
+    assert largest > 1
+    np.testing.assert_allclose(theirs, score, rtol=0, atol=1e-4 * largest)
+
+
 def test_a_classifier_is_refused(narrow):
     with pytest.raises(ValueError, match="classifier") as error:
         write(narrow(head={"name": "classifier"}), Path("net"))

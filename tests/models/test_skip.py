@@ -113,6 +113,16 @@ def test_pool4_alone_is_fcn16s_where_fc7_scores_nothing(narrow):
     torch.testing.assert_close(alone(image), whole(image))
 
 
+@pytest.mark.parametrize(("padding", "crop"), [(100, 3), ("same", 0)])  # 12.5 and 15.5, - 15.5
+def test_pool5_at_stride_1_predicts_at_stride_16_and_covers_any_image(narrow, padding, crop):
+    network = narrow(padding=padding, pool5_stride=1)
+    assert network.head.crops == {"upscore": (crop, 0)}
+    assert network.head.upscore.kernel.shape == (32, 32)
+    for side in (1, 16, 17, 97, 130):
+        image = torch.randint(0, 256, (1, 3, side, 40), dtype=torch.uint8)
+        assert network(image).shape == (1, 21, side, 40)
+
+
 def test_a_stream_alone_may_have_skips():
     _, head = head_of("vgg16", 100, ("pool3",), last="pool4")
     assert list(head.crops) == ["upscore2", "upscore8"]

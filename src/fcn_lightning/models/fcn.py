@@ -102,12 +102,21 @@ class Classifier(nn.Module):
     description: Description
 
     def __init__(self, normalize: Normalize, backbone: Chain, num_classes: int) -> None:
+        """Make a classifier of the layers of a backbone.
+
+        Raises:
+            ValueError: fc6 or fc7 of the backbone is dilated.
+        """
         super().__init__()
         self.normalize = normalize
         self.features = nn.Sequential()
         self.classifier = nn.Sequential()
         for name, layer in backbone.named_children():
             if isinstance(layer, nn.Conv2d) and name.startswith("fc"):
+                if layer.dilation != (1, 1):
+                    raise ValueError(
+                        f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to 2."
+                    )
                 layer = nn.Linear(layer.weight[0].numel(), layer.out_channels)
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)

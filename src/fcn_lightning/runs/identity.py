@@ -30,7 +30,7 @@ FREE_CHOICES = {
 }
 """Groups whose choice is free: any choice (None), or only those named."""
 
-ADDED = {"head.fuse": "sum", "head.score_init": "zero"}
+ADDED = {"backbone.pool5_stride": 2, "head.fuse": "sum", "head.score_init": "zero"}
 """Keys that records of earlier versions lack, and the values that these versions worked with."""
 
 LONGEST = 60

@@ -27,6 +27,7 @@ def vgg16(
     dropout: float = 0.5,
     in_channels: int = 3,
     suffix: str = "",
+    pool5_stride: int = 2,
 ) -> Chain:
     """VGG-16 with endpoints `pool1` to `pool5` and `fc7`, of strides 2 to 32 and 32.
 
@@ -40,6 +41,9 @@ def vgg16(
         in_channels: Channels of the image: 3, or 4 for color and depth. With 4, the first layer is
             called `conv1_1_bgrd`.
         suffix: Appended to the name of each layer.
+        pool5_stride: 2, or 1 for an fc7 of stride 16. With 1, fc6 is dilated by 2 (filter
+            rarefaction, CVPR 2015, 3.2), so its weights and its receptive field stay the same.
+            Deviation: CVPR 2015 (4.2) names an fc6 of 14 x 14 for this, which was hard to learn.
 
     Raises:
         ValueError: An argument is out of range; the message names it.
@@ -51,7 +55,9 @@ def vgg16(
         )
     if in_channels not in FIRST_CONVOLUTION:
         raise ValueError(f"`in_channels` of vgg16 must be 3 or 4; got {in_channels}.")
-    layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, in_channels)
+    if pool5_stride not in (1, 2):
+        raise ValueError(f"`pool5_stride` must be 1 or 2; got {pool5_stride}.")
+    layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, in_channels, pool5_stride)
     return Chain(layers, last="fc7", suffix=suffix)
 
 
@@ -62,6 +68,7 @@ def _layers(
     padding: int | str,
     dropout: float,
     in_channels: int,
+    pool5_stride: int,
 ) -> Iterator[tuple[str, nn.Module]]:
     channels = in_channels
     for block, (count, width) in enumerate(zip(CONVOLUTIONS, widths, strict=True), start=1):
@@ -71,9 +78,11 @@ def _layers(
             yield name, nn.Conv2d(channels, width, 3, padding=pad)
             yield f"relu{block}_{i}", nn.ReLU(inplace=True)
             channels = width
-        yield f"pool{block}", nn.MaxPool2d(2, 2, ceil_mode=True)
-    fc6_pad = fc6_kernel // 2 if padding == "same" else 0
-    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=fc6_pad)
+        stride = pool5_stride if block == 5 else 2
+        yield f"pool{block}", nn.MaxPool2d(2, stride, ceil_mode=True)
+    dilation = 2 // pool5_stride
+    pad = dilation * (fc6_kernel // 2) if padding == "same" else 0
+    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=pad, dilation=dilation)
     yield "relu6", nn.ReLU(inplace=True)
     yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
