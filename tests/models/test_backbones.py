@@ -146,6 +146,19 @@ def test_vgg16_refuses(arguments, message):
     assert str(error.value) == message
 
 
+def test_vgg19_has_the_published_size_and_layers():
+    """torchvision documents 143,667,240 parameters with an fc8 of 1,000 classes."""
+    with torch.device("meta"):
+        chain = BACKBONES["vgg19"]()
+    size = sum(parameter.numel() for parameter in chain.parameters())
+    assert size == 143_667_240 - 1000 * (4096 + 1)
+    names = {name for name, _ in chain.named_children()}
+    assert {"conv3_4", "conv4_4", "conv5_4"} <= names
+    assert not {"conv1_3", "conv2_3", "conv5_5"} & names
+    with pytest.raises(ValueError, match="vgg19 needs five `widths`"):
+        BACKBONES["vgg19"](widths=(4, 8))
+
+
 def test_caffenet_has_two_groups():
     shapes = {n: tuple(p.shape) for n, p in caffenet().named_parameters() if n.endswith("weight")}
     assert shapes["conv2.weight"] == (256, 48, 5, 5)

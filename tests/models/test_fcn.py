@@ -140,13 +140,13 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     ("arguments", "message"),
     [
         (
-            {"backbone": {"name": "vgg61"}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got 'vgg61'. "
+            {"backbone": {"name": "vgg166"}},
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got 'vgg166'. "
             "Did you mean 'vgg16'?",
         ),
         (
             {"backbone": {}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got None.",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got None.",
         ),
         (
             {"head": {"name": "pyramid"}},

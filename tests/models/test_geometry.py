@@ -58,6 +58,8 @@ def test_grid_after_two_layers_counts_in_the_stride_of_the_first():
         ("vgg16", 100, "pool3", "-191/2", 8),
         ("vgg16", 100, "pool4", "-183/2", 16),
         ("vgg16", 100, "fc7", "25/2", 32),
+        ("vgg19", 100, "pool4", "-183/2", 16),
+        ("vgg19", 100, "fc7", "25/2", 32),
         ("vgg16", "same", "pool1", "1/2", 2),
         ("vgg16", "same", "pool3", "7/2", 8),
         ("vgg16", "same", "pool4", "15/2", 16),
@@ -78,6 +80,7 @@ def test_where_endpoints_lie(backbone, padding, endpoint, offset, stride):
     [
         ("vgg16", {}, (11, 10), 404),
         ("vgg16", {"pool5_stride": 1}, (22, 21), 404),
+        ("vgg19", {}, (11, 10), 460),  # 404 + 2 * (4 + 8 + 16)
         ("alexnet", {}, (11, 10), 355),
     ],
 )

@@ -111,7 +111,10 @@ def test_callbacks_combine() -> None:
     [
         ("recipe.fixed=[conf1]", "`recipe.fixed` must list prefixes of layer names"),
         ("backbone.padding=50", "`padding` must be 100 or 'same'; got 50."),
-        ("backbone.name=vgg", "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16"),
+        (
+            "backbone.name=vgg",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19",
+        ),
         ("head.skips=[pool3,pool4]", "`skips` must name endpoints of the backbone"),
         ("normalize=cafe", "`normalize` must be one of caffe, pascal_context, siftflow, "),
         ("augment.scale=[0.0,1.0]", "`augment.scale` must be two positive factors"),
