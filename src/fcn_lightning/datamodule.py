@@ -13,6 +13,7 @@ from lightning import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from fcn_lightning.data import Augment, Sample, SegmentationDataset, Splits
+from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.samplers import Shard, TrainingOrder
 from fcn_lightning.data.transforms import Augmented
 from fcn_lightning.labels import by_name
@@ -35,6 +36,7 @@ class SegmentationData(LightningDataModule):
         seed: int,
         num_workers: int,
         overfit_batches: int | float = 0,
+        sampling: LossSampling | None = None,
     ) -> None:
         """Prepare the loaders of a run.
 
@@ -46,6 +48,7 @@ class SegmentationData(LightningDataModule):
             num_workers: Processes that read images, for each loader.
             overfit_batches: Train on the first batches of images alone, and score those: a number
                 of batches, or a fraction of the images below 1; 0 for all.
+            sampling: The pixels of training images that stay in the loss; None for all.
         """
         super().__init__()
         self.train_images: SegmentationDataset | Subset[Sample] = splits.train
@@ -58,6 +61,7 @@ class SegmentationData(LightningDataModule):
             self.train_images = self.val_images = Subset(splits.train, first)
         self.recipe = recipe
         self.augment = augment
+        self.sampling = sampling
         self.seed = seed
         self.num_workers = num_workers
 
@@ -76,7 +80,9 @@ class SegmentationData(LightningDataModule):
             rank=trainer.global_rank,
             num_processes=trainer.world_size,
         )
-        dataset: Dataset[Sample] = Augmented(self.train_images, self.augment, self.seed)
+        dataset: Dataset[Sample] = Augmented(
+            self.train_images, self.augment, self.seed, self.sampling
+        )
         return DataLoader(
             dataset,
             batch_sampler=order,

@@ -47,6 +47,10 @@ class Recipe:
             "permutation" shuffles all images again and again.
         batch: Images per step, summed over all processes and accumulated passes.
         per_pass: Images in one forward pass of one process; None for batch / processes.
+        loss_sampling: Probability with which each cell of the network's coarsest map stays in the
+            loss of a training image; None for all. With p, CVPR 2015 (4.3) takes 1 / p times as
+            many images: set `batch` to that. The loss "mean" is over the pixels that stay; the
+            loss "sum" of an image becomes p times as large on average.
         max_steps: Number of optimizer steps.
         val_every: Steps between validations. The end of a run is always validated.
     """
@@ -68,6 +72,7 @@ class Recipe:
     clip: Rate | None = None
     order: Literal["with_replacement", "permutation"] = "with_replacement"
     per_pass: Positive | None = None
+    loss_sampling: Annotated[float, Field(gt=0, le=1)] | None = None
 
     def passes(self, num_processes: int) -> tuple[int, int]:
         """Return the images in one pass of a process, and its passes in one step.

@@ -118,6 +118,16 @@ def test_callbacks_combine() -> None:
         ("head.skips=[pool3,pool4]", "`skips` must name endpoints of the backbone"),
         ("normalize=cafe", "`normalize` must be one of caffe, pascal_context, siftflow, "),
         ("augment.scale=[0.0,1.0]", "`augment.scale` must be two positive factors"),
+        ("head.last=pool9", "`last` must name an endpoint of the backbone (pool1, pool2, pool3, "),
+        ("backbone.pool5_stride=4", "`pool5_stride` must be 1 or 2; got 4."),
+        (
+            "recipe.loss_sampling=0",
+            "`recipe.loss_sampling`: Input should be greater than 0; got 0.",
+        ),
+        (
+            "recipe.loss_sampling=1.5",
+            "`recipe.loss_sampling`: Input should be less than or equal to 1; got 1.5.",
+        ),
         ("seed=-1", "`seed`: Input should be greater than or equal to 0; got -1."),
     ],
 )
@@ -126,6 +136,22 @@ def test_values_are_checked_before_any_work(override: str, message: str) -> None
         compose_run(["experiment=shapes", "init_from=null", override])
     assert is_of_input(caught.value)
     assert sentence(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "recipe.loss_sampling=0.5",
+            "`recipe.loss_sampling` (0.5) samples pixels, but a classifier scores whole images. "
+            "Set it to null.",
+        ),
+    ],
+)
+def test_settings_of_pixels_are_refused_for_a_classifier(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        compose_run(["experiment=shapes_classifier", override])
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,12 @@ class FCN(nn.Module):
         x = F.interpolate(x, scaled, mode="bilinear", antialias=True)
         return F.interpolate(self.head(self._endpoints(x), scaled), (h, w), mode="bilinear")
 
+    @property
+    def coarsest_stride(self) -> int:
+        """The stride of the coarsest map that is scored, in pixels of the image."""
+        *_, coarsest = self.backbone.endpoints.values()
+        return max(1, round(coarsest.grid.stride / self.image_scale))
+
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, before the last upscore layer."""
         head = self.head

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field
 
 from fcn_lightning.data import Augment
-from fcn_lightning.models import Network, build
+from fcn_lightning.models import Classifier, Network, build
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
 from fcn_lightning.runs.compose import compose, plain
@@ -161,7 +161,9 @@ def read_run(
         needs=needs_of(config.trainer),
     )
     with torch.device("meta"):
-        parameter_groups(run.network(2), recipe)
+        network = run.network(2)
+    parameter_groups(network, recipe)
+    _refuse_pixels_of_a_classifier(network, recipe)
     _refuse_missing(config)
     check_trainer(config.trainer, recipe, run.needs)
     return run
@@ -173,6 +175,19 @@ def compose_run(
     """Compose and read the run of these overrides, for callers that Hydra did not start."""
     composed = compose(overrides, config_dir)
     return read_run(composed, composed.hydra, coming)
+
+
+def _refuse_pixels_of_a_classifier(network: Network, recipe: Recipe) -> None:
+    """Refuse settings of single pixels for a network that scores whole images.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if isinstance(network, Classifier) and recipe.loss_sampling is not None:
+        raise ValueError(
+            f"`recipe.loss_sampling` ({recipe.loss_sampling}) samples pixels, but a classifier "
+            "scores whole images. Set it to null."
+        )
 
 
 def _refuse_missing(config: DictConfig) -> None:

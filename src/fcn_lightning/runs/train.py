@@ -25,10 +25,11 @@ from fcn_lightning.callbacks import (
     end_processes,
     in_words,
 )
+from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.labels import num_classes
-from fcn_lightning.models import Network, transplant
+from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.summary import summarize
 from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
@@ -185,6 +186,7 @@ def fit_and_test(
         seed=run.settings.seed,
         num_workers=run.settings.num_workers,
         overfit_batches=run.config.trainer.overfit_batches,
+        sampling=loss_sampling(run, task.network),
     )
     last, metrics = (
         run.folder / "checkpoints" / "last.ckpt",
@@ -207,6 +209,14 @@ def fit_and_test(
     finally:
         end_processes(trainer)
     return trainer, progress, per_image
+
+
+def loss_sampling(run: Run, network: Network) -> LossSampling | None:
+    """Return how pixels are sampled for the loss, in cells of the network's coarsest map."""
+    if run.recipe.loss_sampling is None:
+        return None
+    assert not isinstance(network, Classifier), "A run of a classifier samples no pixels."
+    return LossSampling(run.recipe.loss_sampling, network.coarsest_stride)
 
 
 def continued(run: Run, last: Path) -> str | None:
