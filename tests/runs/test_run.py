@@ -128,6 +128,16 @@ def test_callbacks_combine() -> None:
             "recipe.loss_sampling=1.5",
             "`recipe.loss_sampling`: Input should be less than or equal to 1; got 1.5.",
         ),
+        (
+            "recipe.class_weights=[1,-1]",
+            "`recipe.class_weights`: Use null, balanced, or a list of one positive number for each "
+            "class; got [1, -1].",
+        ),
+        (
+            "recipe.class_weights=median",
+            "`recipe.class_weights`: Use null, balanced, or a list of one positive number for each "
+            "class; got 'median'.",
+        ),
         ("seed=-1", "`seed`: Input should be greater than or equal to 0; got -1."),
     ],
 )

@@ -33,6 +33,8 @@ from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.summary import summarize
 from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
+from fcn_lightning.runs.class_weights import class_weights
+from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.compose import plain
 from fcn_lightning.runs.data import read_data
 from fcn_lightning.runs.environment import commit, versions
@@ -66,6 +68,7 @@ def train(run: Run, group: str | None = None) -> Record:
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted = start_weights(run, network)
+    weights = class_weights(run.recipe.class_weights, splits.train)
     task = SegmentationTask(
         network,
         splits.labels,
@@ -73,9 +76,12 @@ def train(run: Run, group: str | None = None) -> Record:
         average_over=splits.average_over,
         seed=run.settings.seed,
         card=card(run),
+        class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
         introduce(run, network, splits, transplanted)
+        if weights:
+            log.info("class weights: %s", describe_weights(weights, splits.labels))
         try:
             trainer, progress, per_image = fit_and_test(run, task, splits, group)
         finally:
