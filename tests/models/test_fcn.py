@@ -141,8 +141,8 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     [
         (
             {"backbone": {"name": "vgg166"}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got 'vgg166'. "
-            "Did you mean 'vgg16'?",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got "
+            "'vgg166'. Did you mean 'vgg16'?",
         ),
         (
             {"backbone": {}},

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from fcn_lightning.runs.identity import differences, in_words, variant_suffix
@@ -60,6 +64,25 @@ def test_an_older_record_lacks_keys_that_are_at_their_default() -> None:
     older, default, other = ({"head": head} for head in ({}, {"fuse": "sum"}, {"fuse": "max"}))
     assert differences(older, default) == {}
     assert differences(older, other) == {"head.fuse": ("sum", "max")}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "head"),
+    [("shapes", "fcn16s"), ("shapes_classifier", "classifier"), ("voc_alexnet", "fcn32s")],
+)
+def test_a_record_from_before_the_variants_is_that_of_a_default_run(
+    experiment: str, head: str, config_of: Callable[..., dict[str, Any]]
+) -> None:
+    now = config_of(experiment, head, 0)
+    before = copy.deepcopy(now)
+    for node, key in (
+        ("head", "fuse"), ("head", "score_init"), ("head", "last"), ("backbone", "pool5_stride"),
+        ("recipe", "loss_sampling"), ("recipe", "class_weights"),
+    ):  # fmt: skip
+        before[node].pop(key, None)
+    del before["mask"]
+    assert before != now
+    assert differences(before, now) == differences(now, before) == {}
 
 
 def test_a_start_among_the_runs_is_the_same_wherever_they_are() -> None:

@@ -153,8 +153,13 @@ def test_values_are_checked_before_any_work(override: str, message: str) -> None
     [
         (
             "recipe.loss_sampling=0.5",
-            "`recipe.loss_sampling` (0.5) samples pixels, but a classifier scores whole images. "
+            "`recipe.loss_sampling` (0.5) needs label maps, but a classifier scores whole images. "
             "Set it to null.",
+        ),
+        (
+            "mask.test=both",
+            "`mask.test` (both) needs label maps, but a classifier scores whole images. Set it to "
+            "null.",
         ),
     ],
 )

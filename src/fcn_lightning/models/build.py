@@ -124,14 +124,13 @@ def _fcn(
         return _construct({"skip": SkipHead}, {**own, "endpoints": chain.endpoints}, "head")
 
     if isinstance(num_classes, int):
-        head_or_heads: SkipHead | Heads = skip_head(num_classes, suffix)
-        last = head_or_heads.last
+        heads = {"": skip_head(num_classes, suffix)}
     else:
         heads = {name: skip_head(classes, f"_{name}") for name, classes in num_classes.items()}
-        head_or_heads, last = Heads(heads), next(iter(heads.values())).last
+    last = next(iter(heads.values())).last
     if last != list(chain.endpoints)[-1]:
         chain.until(last)
-    return FCN(normalize, chain, head_or_heads, image_scale)
+    return FCN(normalize, chain, heads[""] if "" in heads else Heads(heads), image_scale)
 
 
 def _construct(

@@ -121,7 +121,8 @@ class Classifier(nn.Module):
             if isinstance(layer, nn.Conv2d) and name.startswith("fc"):
                 if layer.dilation != (1, 1):
                     raise ValueError(
-                        f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to 2."
+                        f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to "
+                        "2."
                     )
                 layer = nn.Linear(layer.weight[0].numel(), layer.out_channels)
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -31,8 +31,6 @@ ScoreInit = Literal["zero", "random"]
 SCORE_STD = 0.01
 """Caffe's usual Gaussian filler; CVPR 2015 does not say which one it tried."""
 
-FUSIONS = {"sum": torch.add, "max": torch.maximum}
-
 
 class FixedUpscore(nn.Module):
     """Bilinear upsampling, as a transposed convolution with a fixed kernel."""
@@ -175,7 +173,7 @@ class SkipHead(nn.Module):
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
             streams = _aligned(self._upscore(name, score), self._score(skip, skip_map), *crop)
-            score = FUSIONS[self.fuse](*streams)
+            score = torch.maximum(*streams) if self.fuse == "max" else torch.add(*streams)
         return score
 
     def upscored(

@@ -30,7 +30,12 @@ FREE_CHOICES = {
 }
 """Groups whose choice is free: any choice (None), or only those named."""
 
-ADDED = {"backbone.pool5_stride": 2, "head.fuse": "sum", "head.score_init": "zero"}
+ADDED = {
+    "backbone.pool5_stride": 2,
+    "head.fuse": "sum",
+    "head.score_init": "zero",
+    "mask._target_": "fcn_lightning.data.Mask",
+}
 """Keys that records of earlier versions lack, and the values that these versions worked with."""
 
 LONGEST = 60

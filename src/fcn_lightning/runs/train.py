@@ -26,10 +26,12 @@ from fcn_lightning.callbacks import (
     in_words,
 )
 from fcn_lightning.data.loss_sampling import LossSampling
+from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.labels import num_classes
 from fcn_lightning.models import Classifier, Network, transplant
+from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
 from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
@@ -146,9 +148,12 @@ def splits_of(run: Run) -> Splits:
     """Read the run's data set.
 
     Raises:
-        ValueError: There is nothing to train on, or less to score than there are processes.
+        ValueError: There is nothing to train on, less to score than there are processes, or a mask
+            but no background.
     """
     splits = read_data(run.config.data, run.settings.normalize)
+    if run.mask.train or run.mask.test:
+        check_background(splits.labels)
     if not len(splits.train):
         raise ValueError(f"No images to train on: {describe(splits.lists)}.")
     if len(splits.val) < run.needs.num_processes:
@@ -193,6 +198,8 @@ def fit_and_test(
         num_workers=run.settings.num_workers,
         overfit_batches=run.config.trainer.overfit_batches,
         sampling=loss_sampling(run, task.network),
+        mask=run.mask,
+        colors=colors_of(run.settings.normalize),
     )
     last, metrics = (
         run.folder / "checkpoints" / "last.ckpt",
@@ -233,12 +240,14 @@ def continued(run: Run, last: Path) -> str | None:
 
 
 def card(run: Run) -> dict[str, Any]:
-    """Describe in plain values what evaluation needs: the data set, the loss, the precision."""
+    """Describe in plain values what evaluation needs: data set, loss, precision, and the mask."""
     data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
     for key in ("root", "voc_root", "sbd_root"):
         if data.get(key):
             data[key] = str(Path(data[key]).resolve())
+    masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
+        **masked,
         "data": {"name": data.pop("name"), "arguments": data},
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),
