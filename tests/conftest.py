@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NARROW = {
     "vgg16": {"name": "vgg16", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
+    "vgg19": {"name": "vgg19", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
     "alexnet": {"name": "alexnet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
     "caffenet": {"name": "caffenet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
 }

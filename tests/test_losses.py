@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fcn_lightning.losses import softmax_loss
+from fcn_lightning.losses import balanced_weights, softmax_loss
 
 
 def by_definition(score, label, reduction):
@@ -88,3 +88,26 @@ def test_half_precision_scores_are_summed_in_float32():
     loss = softmax_loss(score.bfloat16(), label, "sum")
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(90_000 * math.log(21), rel=1e-5)
+
+
+def test_class_weights_on_paper():
+    score = torch.zeros(1, 2, 1, 3)
+    score[0, 1, 0, 0] = math.log(3)
+    label = torch.tensor([[[1, 0, 255]]], dtype=torch.uint8)
+    weights = torch.tensor([0.5, 2.0])
+    terms = 2.0 * math.log(4 / 3) + 0.5 * math.log(2)
+    assert softmax_loss(score, label, "sum", weights).tolist() == pytest.approx([terms])
+    assert softmax_loss(score, label, "mean", weights).tolist() == pytest.approx([terms / 2])
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_weights_of_one_change_nothing(batch, reduction):
+    plain = softmax_loss(*batch, reduction)
+    torch.testing.assert_close(softmax_loss(*batch, reduction, torch.ones(5)), plain)
+
+
+def test_balanced_weights_on_paper():
+    """Of 12 pixels, 9 are of class 0 and 3 of class 2: each class has a share of 6."""
+    weights = balanced_weights(np.array([9, 0, 3]))
+    assert weights.tolist() == pytest.approx([6 / 9, 0, 6 / 3])
+    assert float(weights @ torch.tensor([9.0, 0, 3])) / 12 == pytest.approx(1)

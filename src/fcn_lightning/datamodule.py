@@ -6,17 +6,21 @@ import atexit
 import multiprocessing
 import signal
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from lightning import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from fcn_lightning.data import Augment, Sample, SegmentationDataset, Splits
+from fcn_lightning.data.loss_sampling import LossSampling
+from fcn_lightning.data.mask import Color, Mask, Masked
 from fcn_lightning.data.samplers import Shard, TrainingOrder
 from fcn_lightning.data.transforms import Augmented
 from fcn_lightning.labels import by_name
 from fcn_lightning.optim import Recipe
+
+Images = SegmentationDataset | Subset[Sample] | Masked
 
 
 class SegmentationData(LightningDataModule):
@@ -35,6 +39,9 @@ class SegmentationData(LightningDataModule):
         seed: int,
         num_workers: int,
         overfit_batches: int | float = 0,
+        sampling: LossSampling | None = None,
+        mask: Mask | None = None,
+        colors: Mapping[str, Color] = {},
     ) -> None:
         """Prepare the loaders of a run.
 
@@ -46,18 +53,27 @@ class SegmentationData(LightningDataModule):
             num_workers: Processes that read images, for each loader.
             overfit_batches: Train on the first batches of images alone, and score those: a number
                 of batches, or a fraction of the images below 1; 0 for all.
+            sampling: The pixels of training images that stay in the loss; None for all.
+            mask: The regions of images that are masked; None for none.
+            colors: The color of masked pixels, by modality; needed with a mask.
         """
         super().__init__()
-        self.train_images: SegmentationDataset | Subset[Sample] = splits.train
-        self.val_images: SegmentationDataset | Subset[Sample] = splits.val
+        self.train_images: Images = splits.train
+        self.val_images: Images = splits.val
         if overfit_batches:
             num_images = round(
                 overfit_batches * (len(splits.train) if overfit_batches < 1 else recipe.batch)
             )
             first = range(min(max(num_images, 1), len(splits.train)))
             self.train_images = self.val_images = Subset(splits.train, first)
+        mask = mask or Mask()
+        if mask.train:
+            self.train_images = Masked(self.train_images, mask.train, colors, splits.labels)
+        if mask.test:
+            self.val_images = Masked(self.val_images, mask.test, colors, splits.labels)
         self.recipe = recipe
         self.augment = augment
+        self.sampling = sampling
         self.seed = seed
         self.num_workers = num_workers
 
@@ -76,7 +92,9 @@ class SegmentationData(LightningDataModule):
             rank=trainer.global_rank,
             num_processes=trainer.world_size,
         )
-        dataset: Dataset[Sample] = Augmented(self.train_images, self.augment, self.seed)
+        dataset: Dataset[Sample] = Augmented(
+            self.train_images, self.augment, self.seed, self.sampling
+        )
         return DataLoader(
             dataset,
             batch_sampler=order,

@@ -7,8 +7,9 @@ from dataclasses import field
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -17,6 +18,21 @@ from fcn_lightning.losses import Reduction
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
+
+
+def _class_weights(value: object) -> object:
+    numbers = value if isinstance(value, list | tuple) else ()
+    positive = [isinstance(each, int | float) and each > 0 for each in numbers]
+    if value in (None, "balanced") or (positive and all(positive)):
+        return value
+    raise PydanticCustomError(
+        "class_weights", "Use null, balanced, or a list of one positive number for each class"
+    )
+
+
+ClassWeights = Annotated[
+    Literal["balanced"] | tuple[float, ...] | None, BeforeValidator(_class_weights)
+]
 
 PLURALS = {"weight": "weights", "bias": "biases"}
 
@@ -47,6 +63,12 @@ class Recipe:
             "permutation" shuffles all images again and again.
         batch: Images per step, summed over all processes and accumulated passes.
         per_pass: Images in one forward pass of one process; None for batch / processes.
+        loss_sampling: Probability with which each cell of the network's coarsest map stays in the
+            loss of a training image; None for all. With p, CVPR 2015 (4.3) takes 1 / p times as
+            many images: set `batch` to that. The loss "mean" is over the pixels that stay; the
+            loss "sum" of an image becomes p times as large on average.
+        class_weights: Factors on the training loss of each class: a list; "balanced" for inverse
+            frequencies among the training pixels (`losses.balanced_weights`); None for none.
         max_steps: Number of optimizer steps.
         val_every: Steps between validations. The end of a run is always validated.
     """
@@ -68,6 +90,8 @@ class Recipe:
     clip: Rate | None = None
     order: Literal["with_replacement", "permutation"] = "with_replacement"
     per_pass: Positive | None = None
+    loss_sampling: Annotated[float, Field(gt=0, le=1)] | None = None
+    class_weights: ClassWeights = None
 
     def passes(self, num_processes: int) -> tuple[int, int]:
         """Return the images in one pass of a process, and its passes in one step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -50,6 +51,7 @@ class SegmentationTask(LightningModule):
         average_over: tuple[str, ...] = (),
         seed: int = 0,
         card: dict[str, Any] | None = None,
+        class_weights: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Wrap a network for training and scoring.
 
@@ -60,12 +62,15 @@ class SegmentationTask(LightningModule):
             average_over: Classes of the first head whose mean IU is reported in addition.
             seed: Seed of dropout.
             card: Plain values that checkpoints hold in addition to the network's description.
+            class_weights: Factors on the training loss of each class, by head; those of
+                validation are not weighted.
         """
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.labels = by_name(labels)
         self.recipe = recipe
         optim.parameter_groups(self.network, recipe)  # before DDP reads requires_grad
+        self.class_weights = dict(class_weights or {})
         self.average_over = average_over
         self.seed = seed
         self.card = Checkpoint.card_of(network, card)
@@ -87,7 +92,12 @@ class SegmentationTask(LightningModule):
         torch.manual_seed(seed_of("dropout", self.seed, batch_idx, self.global_rank))
 
     def training_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
-        losses = torch.cat([self._losses(group, self.network(group["image"])) for group in batch])
+        losses = torch.cat(
+            [
+                self._losses(group, self.network(group["image"]), self.class_weights)
+                for group in batch
+            ]
+        )
         names = [name for group in batch for name in group["name"]]
         self._unchecked.append((self.global_step, names, losses.detach()))
         self._step_losses.append(losses.detach())
@@ -139,13 +149,14 @@ class SegmentationTask(LightningModule):
                     f"`recipe.lr` ({self.recipe.lr:g}), or check the image."
                 )
 
-    def _losses(self, group: Sample, score: ScoreMaps) -> Tensor:
+    def _losses(
+        self, group: Sample, score: ScoreMaps, class_weights: Mapping[str, Tensor] = {}
+    ) -> Tensor:
         """The loss of each image, summed over heads if there are several."""
-        labels = by_name(group["label"])
-        losses = [
-            softmax_loss(score, labels[head], self.recipe.loss)
-            for head, score in by_name(score).items()
-        ]
+        labels, losses = by_name(group["label"]), []
+        for head, own in by_name(score).items():
+            weights = class_weights[head].to(own.device) if head in class_weights else None
+            losses.append(softmax_loss(own, labels[head], self.recipe.loss, weights))
         return torch.stack(losses).sum(0)
 
     def _score(self, batch: list[Sample]) -> dict[str, Tensor]:

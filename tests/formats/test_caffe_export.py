@@ -117,6 +117,24 @@ def test_late_fusion_averages_and_upscores_once(network):
     assert (score.name, list(score.bottom)) == ("score", ["upscore", "color"])
 
 
+def test_max_fusion_is_caffes_max():
+    head = {"name": "skip", "skips": ("pool4",), "fuse": "max"}
+    backbone = {"name": "vgg16", "widths": (1,) * 5, "fc_widths": (1, 1)}
+    text, _ = write(build(backbone=backbone, head=head, num_classes=2), Path("net"))
+    net = text_format.Parse(text.read_text(), schema.NetParameter())
+    (fuse,) = (layer.eltwise_param for layer in net.layer if layer.type == "Eltwise")
+    assert text_format.MessageToString(fuse) == "operation: MAX\n"
+
+
+def test_a_stream_alone_has_the_layers_up_to_its_pool():
+    head = {"name": "skip", "last": "pool3"}
+    backbone = {"name": "vgg16", "widths": (1,) * 5, "fc_widths": (1, 1)}
+    text, _ = write(build(backbone=backbone, head=head, num_classes=2), Path("net"))
+    net = text_format.Parse(text.read_text(), schema.NetParameter())
+    names = [layer.name for layer in net.layer]
+    assert names[-4:] == ["pool3", "score_pool3", "upscore", "score"]
+
+
 def test_the_text_documents_the_inputs(network):
     text, _ = write(network("nyud-fcn32s-color-d"), Path("net"))
     assert text.read_text().startswith(
@@ -169,6 +187,25 @@ def test_opencv_scores_as_we_do(network, kind):
         clear = first - second > 2e-4
         assert clear.mean() > 0.9
         assert (theirs.argmax(1) == own.argmax(1))[clear].all()
+
+
+@pytest.mark.parametrize(
+    ("head", "arguments"),
+    [
+        ({"skips": ("pool4",), "fuse": "max"}, {}),
+        ({"last": "pool4"}, {}),
+        ({}, {"pool5_stride": 1}),
+    ],
+)
+def test_opencv_scores_the_variants_as_we_do(narrow, head, arguments):
+    ours, size = narrow(head={"name": "skip", **head}, **arguments), (150, 131)
+    image = torch.randint(0, 256, (1, 3, *size))
+    with torch.no_grad():
+        score = ours(image)
+    (theirs,) = opencvs(ours, {"data": ours.normalize(image)}, size)
+    largest = float(score.abs().max())
+    assert largest > 1
+    np.testing.assert_allclose(theirs, score, rtol=0, atol=1e-4 * largest)
 
 
 def test_a_classifier_is_refused(narrow):

@@ -127,8 +127,9 @@ def test_torchvisions_googlenet_is_refused():
 def test_features_alone_are_refused():
     content = {f"features.{n}.weight": torch.zeros(1) for n in (0, 3, 6, 8, 10)}
     assert refusal(saved(content)) == (
-        "their.pth is not torchvision's vgg16 or alexnet with its classifier: it has 5 layers with "
-        "weights in `features`, and outside of them none. Use features alone with `init_from`."
+        "their.pth is not torchvision's vgg16, vgg19 or alexnet with its classifier: it has 5 "
+        "layers with weights in `features`, and outside of them none. Use features alone with "
+        "`init_from`."
     )
 
 
@@ -183,8 +184,8 @@ def test_our_own_checkpoint_is_refused():
 def test_another_network_is_refused():
     path = saved({"layer1.0.conv1.weight": torch.zeros(2, 2, 3, 3)})
     assert refusal(path) == (
-        "their.pth is not VGG-16, CaffeNet, GoogLeNet or an FCN of one of them. Its layers with "
-        "weights are layer1.0.conv1."
+        "their.pth is not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. Its "
+        "layers with weights are layer1.0.conv1."
     )
 
 

@@ -265,8 +265,8 @@ def test_an_unknown_network(caffemodel):
     layers = {"conv1": of(4, 3, 7, 7), "res2a_branch1": of(4, 4, 1, 1)}
     path = caffemodel(layers)
     assert refusal(path) == (
-        f"{path} is not VGG-16, CaffeNet, GoogLeNet or an FCN of one of them. Its layers with "
-        "weights are conv1, res2a_branch1."
+        f"{path} is not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. Its "
+        "layers with weights are conv1, res2a_branch1."
     )
 
 

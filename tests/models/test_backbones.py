@@ -93,6 +93,25 @@ def test_dropout_drops_half_in_training_only():
     assert torch.equal(chain.eval()(image)["fc7"], chain(image)["fc7"])
 
 
+@pytest.mark.parametrize("padding", [100, "same"])
+def test_pool5_at_stride_1_computes_fc7_at_every_second_place_as_before(padding):
+    """Filter rarefaction: the dilated fc6 sees at places 2i what fc6 saw at i (CVPR 2015, 3.2)."""
+    plain = vgg16(**NARROW, padding=padding).eval()
+    dense = vgg16(**NARROW, padding=padding, pool5_stride=1).eval()
+    dense.load_state_dict(plain.state_dict())
+    side = 250 if padding == 100 else 256  # pool4 has an even number of rows
+    image = torch.randn(1, 3, side, side)
+    fc7, finer = plain(image)["fc7"], dense(image)["fc7"]
+    assert finer.std() > 0
+    h, w = fc7.shape[2:]
+    torch.testing.assert_close(finer[:, :, ::2, ::2][:, :, :h, :w], fc7)
+    assert finer.shape[2:] == (2 * h - 1, 2 * w - 1)
+    grids = [chain.endpoints["fc7"].grid for chain in (plain, dense)]
+    assert [(grid.offset, grid.stride) for grid in grids] == [
+        (grids[0].offset, 32), (grids[0].offset, 16)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -116,6 +135,7 @@ def test_dropout_drops_half_in_training_only():
             "`fc6_kernel` must be positive, and odd with padding 'same'; got 0.",
         ),
         ({"in_channels": 5}, "`in_channels` of vgg16 must be 1, 3 or 4; got 5."),
+        ({"pool5_stride": 3}, "`pool5_stride` must be 1 or 2; got 3."),
         ({"dropout": 1.0}, "`dropout` must be 0 or more and below 1; got 1.0."),
     ],
 )
@@ -124,6 +144,19 @@ def test_vgg16_refuses(arguments, message):
     with pytest.raises(ValueError, match=r".") as error:
         vgg16(**arguments)
     assert str(error.value) == message
+
+
+def test_vgg19_has_the_published_size_and_layers():
+    """torchvision documents 143,667,240 parameters with an fc8 of 1,000 classes."""
+    with torch.device("meta"):
+        chain = BACKBONES["vgg19"]()
+    size = sum(parameter.numel() for parameter in chain.parameters())
+    assert size == 143_667_240 - 1000 * (4096 + 1)
+    names = {name for name, _ in chain.named_children()}
+    assert {"conv3_4", "conv4_4", "conv5_4"} <= names
+    assert not {"conv1_3", "conv2_3", "conv5_5"} & names
+    with pytest.raises(ValueError, match="vgg19 needs five `widths`"):
+        BACKBONES["vgg19"](widths=(4, 8))
 
 
 def test_caffenet_has_two_groups():

@@ -140,17 +140,24 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     ("arguments", "message"),
     [
         (
-            {"backbone": {"name": "vgg61"}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got 'vgg61'. "
-            "Did you mean 'vgg16'?",
+            {"backbone": {"name": "vgg166"}},
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got "
+            "'vgg166'. Did you mean 'vgg16'?",
         ),
         (
             {"backbone": {}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16; got None.",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got None.",
         ),
         (
             {"head": {"name": "pyramid"}},
             "`head.name` must be one of skip, classifier; got 'pyramid'.",
+        ),
+        (
+            {
+                "backbone": {"name": "vgg16", **THIN, "pool5_stride": 1},
+                "head": {"name": "classifier"},
+            },
+            "fc6 of a classifier cannot be dilated. Set `backbone.pool5_stride` to 2.",
         ),
         ({"image_scale": 0.0}, "`image_scale` must be a positive factor; got 0.0."),
         (

@@ -26,7 +26,14 @@ def test_out_size_counts_windows(window, sizes):
     assert {size: window.out_size(size) for size in sizes} == sizes
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 11, 4, 5), nn.MaxPool2d(3, 2, ceil_mode=True)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(1, 1, 11, 4, 5),
+        nn.Conv2d(1, 1, 5, dilation=2, padding=1),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+    ],
+)
 @pytest.mark.parametrize("size", range(11, 40))
 def test_out_size_is_torchs(layer, size):
     assert window_of(layer).out_size(size) == layer(torch.zeros(1, 1, size, size)).shape[2]
@@ -51,6 +58,8 @@ def test_grid_after_two_layers_counts_in_the_stride_of_the_first():
         ("vgg16", 100, "pool3", "-191/2", 8),
         ("vgg16", 100, "pool4", "-183/2", 16),
         ("vgg16", 100, "fc7", "25/2", 32),
+        ("vgg19", 100, "pool4", "-183/2", 16),
+        ("vgg19", 100, "fc7", "25/2", 32),
         ("vgg16", "same", "pool1", "1/2", 2),
         ("vgg16", "same", "pool3", "7/2", 8),
         ("vgg16", "same", "pool4", "15/2", 16),
@@ -67,19 +76,26 @@ def test_where_endpoints_lie(backbone, padding, endpoint, offset, stride):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "side", "field"), [("vgg16", 704, 404), ("alexnet", 704, 355)]
+    ("backbone", "arguments", "at", "field"),
+    [
+        ("vgg16", {}, (11, 10), 404),
+        ("vgg16", {"pool5_stride": 1}, (22, 21), 404),
+        ("vgg19", {}, (11, 10), 460),  # 404 + 2 * (4 + 8 + 16)
+        ("alexnet", {}, (11, 10), 355),
+    ],
 )
-def test_receptive_field_is_what_the_gradient_reaches(backbone, side, field):
-    chain = BACKBONES[backbone](padding="same", **_thin()).eval()
+def test_receptive_field_is_what_the_gradient_reaches(backbone, arguments, at, field):
+    side = 704
+    chain = BACKBONES[backbone](padding="same", **_thin(), **arguments).eval()
     for name, layer in list(chain.named_children()):
         if isinstance(layer, nn.MaxPool2d):
             setattr(chain, name, nn.AvgPool2d(layer.kernel_size, layer.stride, ceil_mode=True))
         elif isinstance(layer, nn.Conv2d):
             nn.init.ones_(layer.weight)
     image = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
-    chain.double()(image)["fc7"][0, 0, 11, 10].backward()
+    chain.double()(image)["fc7"][0, 0, *at].backward()
     grid = chain.endpoints["fc7"].grid
-    for axis, i in ((0, 11), (1, 10)):
+    for axis, i in enumerate(at):
         reached = image.grad[0, 0].sum(1 - axis).nonzero().flatten()
         first, last = int(reached[0]), int(reached[-1])
         assert Fraction(first + last, 2) == grid.offset + i * grid.stride

@@ -71,6 +71,63 @@ def test_crops_are_the_references(backbone, skips, crops):
     assert head_of(backbone, 100, skips)[1].crops == crops
 
 
+@pytest.mark.parametrize(
+    ("padding", "last", "kernel", "crop"),
+    [
+        (100, "pool5", 64, 115),  # -83.5 - 31.5
+        (100, "pool4", 32, 107),  # -91.5 - 15.5
+        (100, "pool3", 16, 103),  # -95.5 - 7.5
+        ("same", "pool5", 64, 16),
+        ("same", "pool4", 32, 8),
+        ("same", "pool3", 16, 4),
+    ],
+)
+def test_crops_of_one_stream_alone(padding, last, kernel, crop):
+    _, head = head_of("vgg16", padding, (), last=last)
+    assert head.crops == {"upscore": (crop, 0)}
+    assert head.upscore.kernel.shape == (kernel, kernel)
+    assert [name for name, _ in head.named_parameters()] == [
+        f"score_{last}.weight", f"score_{last}.bias"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("padding", [100, "same"])
+@pytest.mark.parametrize("last", ["pool5", "pool4", "pool3"])
+def test_one_stream_alone_has_no_deeper_layers_and_covers_any_image(narrow, padding, last):
+    network = narrow(head={"name": "skip", "last": last}, padding=padding)
+    layers = [name for name, _ in network.backbone.named_children()]
+    assert layers[-1] == last
+    assert list(network.backbone.endpoints)[-1] == last
+    for side in (1, 31, 97, 130):
+        image = torch.randint(0, 256, (1, 3, side, 40), dtype=torch.uint8)
+        assert network(image).shape == (1, 21, side, 40)
+
+
+def test_pool4_alone_is_fcn16s_where_fc7_scores_nothing(narrow):
+    whole, alone = narrow(("pool4",)), narrow(head={"name": "skip", "last": "pool4"})
+    nn.init.zeros_(whole.head.score_fr.weight)
+    nn.init.zeros_(whole.head.score_fr.bias)
+    weights = whole.state_dict()
+    alone.load_state_dict({name: weights[name] for name in alone.state_dict()})
+    image = torch.randint(0, 256, (1, 3, 61, 83), dtype=torch.uint8)
+    torch.testing.assert_close(alone(image), whole(image))
+
+
+@pytest.mark.parametrize(("padding", "crop"), [(100, 3), ("same", 0)])  # 12.5 and 15.5, - 15.5
+def test_pool5_at_stride_1_predicts_at_stride_16_and_covers_any_image(narrow, padding, crop):
+    network = narrow(padding=padding, pool5_stride=1)
+    assert network.head.crops == {"upscore": (crop, 0)}
+    assert network.head.upscore.kernel.shape == (32, 32)
+    for side in (1, 16, 17, 97, 130):
+        image = torch.randint(0, 256, (1, 3, side, 40), dtype=torch.uint8)
+        assert network(image).shape == (1, 21, side, 40)
+
+
+def test_a_stream_alone_may_have_skips():
+    _, head = head_of("vgg16", 100, ("pool3",), last="pool4")
+    assert list(head.crops) == ["upscore2", "upscore8"]
+
+
 def test_kernels_are_the_references():
     layers = dict(head_of("vgg16", 100, ("pool4", "pool3"))[1].named_buffers())
     sides = {name: kernel.shape[0] for name, kernel in layers.items()}
@@ -203,6 +260,20 @@ def test_scoring_layers_are_initialized_with_zeros():
     }
 
 
+def test_random_scores_are_gaussian_and_follow_the_seed():
+    chain = BACKBONES["vgg16"](widths=(1,) * 5, fc_widths=(1, 2000))
+    made = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        made.append(SkipHead(chain.endpoints, 10, score_init="random").score_fr)
+    weight = made[0].weight.detach().numpy().ravel()
+    assert weight.std() == pytest.approx(0.01, rel=0.02)  # 20,000 draws: 1 % is two deviations
+    assert abs(weight.mean()) < 4 * 0.01 / np.sqrt(weight.size)
+    assert not made[0].bias.any()
+    assert torch.equal(made[0].weight, made[1].weight)
+    assert not torch.equal(made[0].weight, made[2].weight)
+
+
 def test_scales_multiply_the_skips_and_not_fc7():
     _, plain = head_of("vgg16", "same", ("pool4", "pool3"), num_classes=2)
     _, scaled = head_of("vgg16", "same", ("pool4", "pool3"), num_classes=2, scales=(0.01, 0.0001))
@@ -213,6 +284,22 @@ def test_scales_multiply_the_skips_and_not_fc7():
     maps["fc7"] = torch.randn(1, 1, 3, 3)
     by_hand = {**maps, "pool4": maps["pool4"] * 0.01, "pool3": maps["pool3"] * 0.0001}
     torch.testing.assert_close(scaled(maps, (96, 96)), plain(by_hand, (96, 96)))
+
+
+@pytest.mark.parametrize(
+    ("fuse", "expected"), [("sum", [[1.45, 0.45], [0.45, 1.45]]), ("max", [[1, 0.45], [0.45, 1]])]
+)
+def test_fusion_on_paper(fuse, expected):
+    """The coarse stream's 0.8 is 0.8 * 0.75 * 0.75 = 0.45 at each of the four pixels."""
+    endpoints = {
+        "pool1": Endpoint(1, Grid()),
+        "fc7": Endpoint(1, Grid(Fraction(1, 2), Fraction(2))),
+    }
+    head = SkipHead(endpoints, 1, skips=("pool1",), fuse=fuse)
+    for layer in (head.score_fr, head.score_pool1):
+        nn.init.ones_(layer.weight)
+    maps = {"fc7": torch.full((1, 1, 1, 1), 0.8), "pool1": torch.eye(2)[None, None]}
+    torch.testing.assert_close(head(maps, (2, 2))[0, 0], torch.tensor(expected))
 
 
 def test_scores_are_float32_under_autocast(narrow):
@@ -253,6 +340,16 @@ POOLS = "pool4, pool3, pool2, pool1"
             {"skips": ("pool4",), "scales": (1.0, 2.0)},
             "`scales` must hold one factor for each of ('pool4',); got (1.0, 2.0).",
         ),
+        (
+            {"last": "pool6"},
+            "`last` must name an endpoint of the backbone (pool1, pool2, pool3, pool4, pool5, "
+            "fc7); got 'pool6'.",
+        ),
+        (
+            {"last": "pool4", "skips": ("pool4",)},
+            "`skips` must name endpoints of the backbone from coarse to fine "
+            "(pool3, pool2, pool1); got ('pool4',).",
+        ),
     ],
 )
 def test_refuses(arguments, message):
@@ -262,11 +359,14 @@ def test_refuses(arguments, message):
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_refuses_an_upscore_that_is_neither_fixed_nor_learned():
-    with pytest.raises(
-        ValueError, match=r"`(head\.)?upscore` must be .*fixed.*learned.*'bilinear'"
-    ):
-        head_of("vgg16", 100, (), upscore="bilinear")
+@pytest.mark.parametrize(
+    ("argument", "choices"),
+    [("upscore", "fixed, learned, all"), ("fuse", "sum, max"), ("score_init", "zero, random")],
+)
+def test_refuses_an_unknown_choice(argument, choices):
+    with pytest.raises(ValueError, match=r".") as error:
+        head_of("vgg16", 100, (), **{argument: "bilinear"})
+    assert str(error.value) == f"`{argument}` must be one of {choices}; got 'bilinear'."
 
 
 def test_refuses_a_map_that_starts_inside_the_image():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from fcn_lightning.runs.identity import differences, in_words, variant_suffix
@@ -54,6 +58,31 @@ def test_configs_differ_in_the_keys_that_count() -> None:
     assert differences(a, b) == {"recipe.lr": (1.0, 2.0), "y": ("(absent)", 3)}
     assert differences(a, b, free=["recipe", "y"]) == {}
     assert in_words(differences(a, b, free=["y"])) == "recipe.lr is 1.0, not 2.0"
+
+
+def test_an_older_record_lacks_keys_that_are_at_their_default() -> None:
+    older, default, other = ({"head": head} for head in ({}, {"fuse": "sum"}, {"fuse": "max"}))
+    assert differences(older, default) == {}
+    assert differences(older, other) == {"head.fuse": ("sum", "max")}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "head"),
+    [("shapes", "fcn16s"), ("shapes_classifier", "classifier"), ("voc_alexnet", "fcn32s")],
+)
+def test_a_record_from_before_the_variants_is_that_of_a_default_run(
+    experiment: str, head: str, config_of: Callable[..., dict[str, Any]]
+) -> None:
+    now = config_of(experiment, head, 0)
+    before = copy.deepcopy(now)
+    for node, key in (
+        ("head", "fuse"), ("head", "score_init"), ("head", "last"), ("backbone", "pool5_stride"),
+        ("recipe", "loss_sampling"), ("recipe", "class_weights"),
+    ):  # fmt: skip
+        before[node].pop(key, None)
+    del before["mask"]
+    assert before != now
+    assert differences(before, now) == differences(now, before) == {}
 
 
 def test_a_start_among_the_runs_is_the_same_wherever_they_are() -> None:

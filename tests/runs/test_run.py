@@ -111,10 +111,33 @@ def test_callbacks_combine() -> None:
     [
         ("recipe.fixed=[conf1]", "`recipe.fixed` must list prefixes of layer names"),
         ("backbone.padding=50", "`padding` must be 100 or 'same'; got 50."),
-        ("backbone.name=vgg", "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16"),
+        (
+            "backbone.name=vgg",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19",
+        ),
         ("head.skips=[pool3,pool4]", "`skips` must name endpoints of the backbone"),
         ("normalize=cafe", "`normalize` must be one of caffe, pascal_context, siftflow, "),
         ("augment.scale=[0.0,1.0]", "`augment.scale` must be two positive factors"),
+        ("head.last=pool9", "`last` must name an endpoint of the backbone (pool1, pool2, pool3, "),
+        ("backbone.pool5_stride=4", "`pool5_stride` must be 1 or 2; got 4."),
+        (
+            "recipe.loss_sampling=0",
+            "`recipe.loss_sampling`: Input should be greater than 0; got 0.",
+        ),
+        (
+            "recipe.loss_sampling=1.5",
+            "`recipe.loss_sampling`: Input should be less than or equal to 1; got 1.5.",
+        ),
+        (
+            "recipe.class_weights=[1,-1]",
+            "`recipe.class_weights`: Use null, balanced, or a list of one positive number for each "
+            "class; got [1, -1].",
+        ),
+        (
+            "recipe.class_weights=median",
+            "`recipe.class_weights`: Use null, balanced, or a list of one positive number for each "
+            "class; got 'median'.",
+        ),
         ("seed=-1", "`seed`: Input should be greater than or equal to 0; got -1."),
     ],
 )
@@ -123,6 +146,27 @@ def test_values_are_checked_before_any_work(override: str, message: str) -> None
         compose_run(["experiment=shapes", "init_from=null", override])
     assert is_of_input(caught.value)
     assert sentence(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "recipe.loss_sampling=0.5",
+            "`recipe.loss_sampling` (0.5) needs label maps, but a classifier scores whole images. "
+            "Set it to null.",
+        ),
+        (
+            "mask.test=both",
+            "`mask.test` (both) needs label maps, but a classifier scores whole images. Set it to "
+            "null.",
+        ),
+    ],
+)
+def test_settings_of_pixels_are_refused_for_a_classifier(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        compose_run(["experiment=shapes_classifier", override])
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

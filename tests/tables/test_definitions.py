@@ -37,16 +37,14 @@ PRINTED = {
         "liu": (76.7, None, None, None, None), "tighe_geo": (None, None, None, None, 90.8),
         "tighe1": (75.6, 41.1, None, None, None), "tighe2": (78.6, 39.2, None, None, None),
         "farabet1": (72.3, 50.8, None, None, None), "farabet2": (78.5, 29.6, None, None, None),
-        "pinheiro": (77.7, 29.8, None, None, None), "fcn32s": (None,) * 5,
+        "pinheiro": (77.7, 29.8, None, None, None),
         "fcn16s": (85.2, 51.7, 39.5, 76.1, 94.3),
     },
     "pami2016/nyud": {
         "rgb": (61.8, 44.7, 31.6, 46.0), "rgbd": (62.1, 44.8, 31.7, 46.3),
         "hha": (58.3, 35.7, 25.2, 41.7), "rgb_hha": (65.3, 44.0, 33.3, 48.6),
     },
-    "pami2016/siftflow": {
-        "fcn32s": (None,) * 5, "fcn16s": (None,) * 5, "fcn8s": (85.9, 53.9, 41.2, 77.2, 94.6),
-    },
+    "pami2016/siftflow": {"fcn8s": (85.9, 53.9, 41.2, 77.2, 94.6)},
     "pami2016/context": {
         "o2p": (None, None, 18.1, None), "cfm": (None, None, 31.5, None),
         "fcn32s": (65.5, 49.1, 36.7, 50.9), "fcn16s": (66.9, 51.3, 38.4, 52.3),

@@ -2,6 +2,7 @@
 
 from fcn_lightning.data.augment import Augment
 from fcn_lightning.data.dataset import Example, File, Sample, SegmentationDataset, read_image
+from fcn_lightning.data.mask import Mask
 from fcn_lightning.data.splits import Splits, splits_of
 from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import LabelSet
@@ -11,6 +12,7 @@ __all__ = [
     "Example",
     "File",
     "LabelSet",
+    "Mask",
     "Sample",
     "SegmentationDataset",
     "Splits",

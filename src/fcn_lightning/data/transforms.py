@@ -15,6 +15,7 @@ from torchvision.transforms.v2 import functional as F
 
 from fcn_lightning.data.augment import Augment
 from fcn_lightning.data.dataset import Sample
+from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.samplers import Draw, seed_of
 from fcn_lightning.labels import VOID, by_name, unnamed
 
@@ -39,11 +40,21 @@ def compose(augment: Augment) -> v2.Transform:
 
 
 class Augmented(Dataset[Sample]):
-    """A data set with augmentation, indexed by Draw: image, step and place in the batch."""
+    """A data set with augmentation, indexed by Draw: image, step and place in the batch.
 
-    def __init__(self, dataset: Dataset[Sample], augment: Augment, seed: int) -> None:
+    With loss sampling, pixels that are left out of the loss are void.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Sample],
+        augment: Augment,
+        seed: int,
+        sampling: LossSampling | None = None,
+    ) -> None:
         self.dataset = dataset
         self.transform = compose(augment)
+        self.sampling = sampling
         self.seed = seed
 
     def __getitem__(self, draw: Draw) -> Sample:
@@ -57,6 +68,11 @@ class Augmented(Dataset[Sample]):
                 images, labels = self.transform(images, labels)
             else:  # the label of the whole image, 1 x 1
                 images = self.transform(images)
+        if self.sampling:
+            size = next(iter(labels.values())).shape[-2:]
+            own_seed = seed_of("loss sampling", self.seed, draw.step, draw.place)
+            left_out = self.sampling.left_out(tuple(size), own_seed)
+            labels = {name: label.masked_fill(left_out, VOID) for name, label in labels.items()}
         return {"image": _plain(images), "label": _plain(labels), "name": sample["name"]}
 
 
@@ -64,7 +80,7 @@ def _image(pixels: Tensor) -> tv_tensors.Image:
     return Depth(pixels) if len(pixels) == 1 else tv_tensors.Image(pixels)
 
 
-def _plain(values: Mapping[str, tv_tensors.TVTensor]) -> Tensor | dict[str, Tensor]:
+def _plain(values: Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
     return unnamed({name: value.as_subclass(Tensor) for name, value in values.items()})
 
 

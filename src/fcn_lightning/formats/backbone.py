@@ -13,13 +13,24 @@ from torch import Tensor
 from fcn_lightning.formats.foreign import ForeignWeights, summary
 from fcn_lightning.models.backbones.googlenet import INCEPTIONS
 
-LAST = {"vgg16": "conv5_3", "googlenet": "inception_5b/1x1", "caffenet": "conv5"}
-"""By backbone: a layer of its last block, by which it is identified."""
+LAST = {
+    "vgg19": "conv5_4",
+    "vgg16": "conv5_3",
+    "googlenet": "inception_5b/1x1",
+    "caffenet": "conv5",
+}
+"""By backbone: a layer of its last block; the first one that a file has identifies it."""
 
-FIRST = {"vgg16": ("conv1_1", 1), "googlenet": ("conv1/7x7_s2", 3), "caffenet": ("conv1", 5)}
+FIRST = {
+    "vgg19": ("conv1_1", 1),
+    "vgg16": ("conv1_1", 1),
+    "googlenet": ("conv1/7x7_s2", 3),
+    "caffenet": ("conv1", 5),
+}
 """By backbone: its first convolution, and the padding with which that one keeps sizes."""
 
 DROPOUTS = {
+    "vgg19": ("drop6", "drop7"),
     "vgg16": ("drop6", "drop7"),
     "googlenet": ("pool5/drop_7x7_s1",),
     "caffenet": ("drop6", "drop7"),
@@ -41,8 +52,8 @@ def family_of(source: ForeignWeights) -> tuple[str, list[str]]:
         if found:
             return family, found
     raise ValueError(
-        f"{source.path} is not VGG-16, CaffeNet, GoogLeNet or an FCN of one of them. Its layers "
-        f"with weights are {summary(source.layers)}."
+        f"{source.path} is not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. Its "
+        f"layers with weights are {summary(source.layers)}."
     )
 
 
@@ -72,10 +83,10 @@ def backbone_of(source: ForeignWeights, family: str, backbones: list[str]) -> di
         blocks = [[width(f"inception_{n}/{branch}") for branch in BRANCHES] for n in INCEPTIONS]
         found: dict[str, Any] = {"name": family, "stem": stem, "inceptions": blocks}
     else:
-        last = "_2" if family == "vgg16" else ""
+        last = "_2" if family in ("vgg16", "vgg19") else ""
         widths = [width(f"conv{block}{last}") for block in range(1, 6)]
         found = {"name": family, "widths": widths, "fc_widths": [width("fc6"), width("fc7")]}
-        if family == "vgg16":
+        if family in ("vgg16", "vgg19"):
             found["fc6_kernel"] = _fc6_kernel(source.weight(f"fc6{suffix}"), widths[-1])
         elif source.weight(f"conv2{suffix}").shape[1] == widths[0]:
             found["name"] = "alexnet"  # torchvision's, which has no groups

@@ -1,4 +1,4 @@
-"""torchvision's classifiers: VGG-16 and AlexNet.
+"""torchvision's classifiers: VGG-16, VGG-19 and AlexNet.
 
 Source: pytorch/vision torchvision/models.
 """
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from fcn_lightning.formats.foreign import ForeignWeights, summary
-from fcn_lightning.models import build
+from fcn_lightning.models import Network, build
 
 FULLY_CONNECTED = ("fc6", "fc7", "fc8")
 
-BACKBONES = {13: "vgg16", 5: "alexnet"}
+BACKBONES = {16: "vgg19", 13: "vgg16", 5: "alexnet"}
 """By the number of convolutions."""
 
 
@@ -30,17 +30,21 @@ def is_googlenet(state: Mapping[str, Tensor]) -> bool:
     return any(name.startswith("inception") for name in state)
 
 
-def renamed(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Rename layers in order: to the network's convolutions, then to fc6, fc7 and fc8.
+def renamed(state: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """Rename layers in order: to its backbone's convolutions, then to fc6, fc7 and fc8.
+
+    The network may have fewer convolutions than its backbone.
 
     The fully connected layers may be missing.
 
     Raises:
-        ValueError: The number of convolutions differs from the network's.
+        ValueError: The number of convolutions differs from the backbone's.
     """
+    with torch.device("meta"):
+        whole = build(backbone=network.description["backbone"], head={}, num_classes=1)
     ours = [
         name.rsplit(".", 1)[-1]
-        for name, layer in network.named_modules()
+        for name, layer in whole.named_modules()
         if isinstance(layer, nn.Conv2d) and name.rsplit(".", 1)[-1].startswith("conv")
     ]
     theirs = _numbers(state, "features")
@@ -64,14 +68,14 @@ def foreign_weights(path: Path, state: Mapping[str, Tensor]) -> ForeignWeights:
     """The weights of a whole classifier by Caffe's names for its layers.
 
     Raises:
-        ValueError: The weights are not those of vgg16 or alexnet, or they are incomplete.
+        ValueError: The weights are not those of vgg16, vgg19 or alexnet, or they are incomplete.
     """
     convolutions = _numbers(state, "features")
     name = BACKBONES.get(len(convolutions))
     if name is None or not _numbers(state, "classifier"):
         others = [name for name in state if not name.startswith("features.")]
         raise ValueError(
-            f"{path} is not torchvision's vgg16 or alexnet with its classifier: it has "
+            f"{path} is not torchvision's vgg16, vgg19 or alexnet with its classifier: it has "
             f"{len(convolutions)} layers with weights in `features`, and outside of them "
             f"{summary(others)}. Use features alone with `init_from`."
         )

@@ -124,9 +124,13 @@ def _fcn(
         return _construct({"skip": SkipHead}, {**own, "endpoints": chain.endpoints}, "head")
 
     if isinstance(num_classes, int):
-        return FCN(normalize, chain, skip_head(num_classes, suffix), image_scale)
-    heads = {name: skip_head(classes, f"_{name}") for name, classes in num_classes.items()}
-    return FCN(normalize, chain, Heads(heads))
+        heads = {"": skip_head(num_classes, suffix)}
+    else:
+        heads = {name: skip_head(classes, f"_{name}") for name, classes in num_classes.items()}
+    last = next(iter(heads.values())).last
+    if last != list(chain.endpoints)[-1]:
+        chain.until(last)
+    return FCN(normalize, chain, heads[""] if "" in heads else Heads(heads), image_scale)
 
 
 def _construct(

@@ -76,6 +76,12 @@ class FCN(nn.Module):
         x = F.interpolate(x, scaled, mode="bilinear", antialias=True)
         return F.interpolate(self.head(self._endpoints(x), scaled), (h, w), mode="bilinear")
 
+    @property
+    def coarsest_stride(self) -> int:
+        """The stride of the coarsest map that is scored, in pixels of the image."""
+        *_, coarsest = self.backbone.endpoints.values()
+        return max(1, round(coarsest.grid.stride / self.image_scale))
+
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, before the last upscore layer."""
         head = self.head
@@ -102,12 +108,22 @@ class Classifier(nn.Module):
     description: Description
 
     def __init__(self, normalize: Normalize, backbone: Chain, num_classes: int) -> None:
+        """Make a classifier of the layers of a backbone.
+
+        Raises:
+            ValueError: fc6 or fc7 of the backbone is dilated.
+        """
         super().__init__()
         self.normalize = normalize
         self.features = nn.Sequential()
         self.classifier = nn.Sequential()
         for name, layer in backbone.named_children():
             if isinstance(layer, nn.Conv2d) and name.startswith("fc"):
+                if layer.dilation != (1, 1):
+                    raise ValueError(
+                        f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to "
+                        "2."
+                    )
                 layer = nn.Linear(layer.weight[0].numel(), layer.out_channels)
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)

@@ -47,6 +47,13 @@ class LateFusion(nn.Module):
         assert isinstance(upscore, SkipHead)
         return upscore.upscored(self.fused(image), (h, w))
 
+    @property
+    def coarsest_stride(self) -> int:
+        """The stride of the coarsest map that is scored, in pixels of the image."""
+        branch = next(iter(self.branches.values()))
+        assert isinstance(branch, FCN)
+        return branch.coarsest_stride
+
     def fused(self, image: Mapping[str, Tensor]) -> Float[Tensor, "n classes _ _"]:
         """The mean of the modalities' scores, `score_fused`."""
         scores = []

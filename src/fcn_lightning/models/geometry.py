@@ -22,6 +22,7 @@ from torch import nn
 class Window:
     """The sliding window of one layer: kernel, stride and padding, in pixels of its input.
 
+    The kernel of a dilated layer is the side of all that it spans.
     With `ceil`, as in Caffe's pooling layers, the last window may cross the border.
     """
 
@@ -80,7 +81,9 @@ def window_of(layer: nn.Module) -> Window | None:
     if isinstance(own := getattr(layer, "window", None), Window):
         return own
     if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-        (kernel, stride, pad) = (_side(v) for v in (layer.kernel_size, layer.stride, layer.padding))
+        sides = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        (kernel, stride, pad, dilation) = map(_side, sides)
+        kernel = dilation * (kernel - 1) + 1
         return Window(kernel, stride, pad, ceil=bool(getattr(layer, "ceil_mode", False)))
     if isinstance(layer, nn.ReLU | nn.Dropout | nn.LocalResponseNorm):
         return None

@@ -5,11 +5,15 @@ Images stay uint8 RGB until here, and an exported network needs no other preproc
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
+
+from fcn_lightning.labels import by_name
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,12 @@ class Normalization:
     mean: tuple[float, ...]
     scale: tuple[float, ...] = (1.0,)
     log: bool = False
+
+    @property
+    def color(self) -> tuple[float, ...]:
+        """The pixel of an image that is nearest to zero after normalization, in whole numbers."""
+        mean = self.mean[::-1] if self.bgr else self.mean
+        return tuple(float(round(math.exp(m) if self.log else m)) for m in mean)
 
 
 NORMALIZATIONS = {
@@ -40,6 +50,11 @@ and standard deviation of the depths in `shapes_nyud`.
 Source: shelhamer/fcn.berkeleyvision.org voc_layers.py, pascalcontext_layers.py,
 siftflow_layers.py, nyud_layers.py; torchvision's weights.
 """
+
+
+def colors_of(normalize: str | Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+    """The `color` of each modality's normalization."""
+    return {name: NORMALIZATIONS[of].color for name, of in by_name(normalize).items()}
 
 
 class Normalize(nn.Module):

@@ -26,6 +26,7 @@ SKIPS = {
     "caffenet": ("pool2", "pool1"),
     "googlenet": ("pool3", "pool2", "pool1"),
     "vgg16": ("pool4", "pool3", "pool2"),
+    "vgg19": ("pool4", "pool3", "pool2"),
 }
 """Endpoints of stride 16, 8 and 4. The papers publish skips on VGG-16 only."""
 

@@ -6,7 +6,7 @@ Source: Long et al. 2015, 3.3 and 4.2, Figure 3; shelhamer/fcn.berkeleyvision.or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,15 @@ from fcn_lightning.models.surgery import bilinear_kernel
 Upscore = Literal["fixed", "learned", "all"]
 """Which upscore layers learn: none ("fixed", the reference), all but the last one ("learned",
 CVPR 2015), or "all". Every one starts as bilinear interpolation."""
+
+Fuse = Literal["sum", "max"]
+"""How two streams are combined: "sum", or the maximum of each score ("max")."""
+
+ScoreInit = Literal["zero", "random"]
+"""How scoring layers are initialized: with zeros, or with Gaussian weights of `SCORE_STD`."""
+
+SCORE_STD = 0.01
+"""Caffe's usual Gaussian filler; CVPR 2015 does not say which one it tried."""
 
 
 class FixedUpscore(nn.Module):
@@ -47,12 +56,12 @@ def learned_upscore(num_classes: int, kernel: int, factor: int) -> nn.ConvTransp
 
 
 class SkipHead(nn.Module):
-    """Scores the last endpoint and the skips, and fuses them from coarse to fine.
+    """Scores an endpoint, the last by default, and the skips, and fuses them from coarse to fine.
 
     The finest endpoint sets the stride of the prediction: without skips it is 32 (FCN-32s), with
     ("pool4", "pool3") it is 8 (FCN-8s). Layers have the reference's names: `score_fr`, `upscore2`,
     `score_pool4`, `upscore_pool4`, ..., `upscore8`, each followed by `suffix`, by which the
-    reference tells apart several heads. Scoring layers are initialized with zeros.
+    reference tells apart several heads.
     """
 
     def __init__(
@@ -63,11 +72,14 @@ class SkipHead(nn.Module):
         scales: Sequence[float] | None = None,
         upscore: Upscore = "fixed",
         suffix: str = "",
+        fuse: Fuse = "sum",
+        score_init: ScoreInit = "zero",
+        last: str | None = None,
     ) -> None:
         """Add the layers of each stream, and computes the kernels and crops that align them.
 
         Args:
-            endpoints: The backbone's endpoints, from fine to coarse; `score_fr` scores the last.
+            endpoints: The backbone's endpoints, from fine to coarse.
             num_classes: Number of classes, 1 or more.
             skips: Names of endpoints, from coarse to fine.
             scales: One factor for each skip, applied before it is scored; None for none. The
@@ -75,22 +87,35 @@ class SkipHead(nn.Module):
             upscore: Which upscore layers learn. A learned one is dense: it maps every class to
                 every class.
             suffix: Appended to the name of each layer.
+            fuse: How two streams are combined. With "max" only the stream with the larger score
+                gets a gradient; CVPR 2015 reports that this "made learning difficult" (4.2).
+            score_init: Initialization of the scoring layers; biases are zero. CVPR 2015 found
+                random initialization "to yield neither better performance nor faster convergence"
+                (4.3).
+            last: The coarsest endpoint that is scored, by a layer of its name (`score_pool4`), as
+                if the backbone ended there. None for the backbone's last, scored by `score_fr`.
+                Source: Shelhamer et al. 2016, the rows pool5, pool4 and pool3 of the skip networks.
 
         Raises:
             ValueError: An argument is wrong; the message names it and what is allowed.
         """
         super().__init__()
+        endpoints = _until(endpoints, last)
         _check(endpoints, num_classes, skips, scales, upscore)
-        last = list(endpoints)[-1]
-        self.last, self.skips = last, tuple(skips)
+        _check_choice("fuse", fuse, get_args(Fuse))
+        _check_choice("score_init", score_init, get_args(ScoreInit))
+        self.coarsest = last or "fr"
+        self.last, self.skips = list(endpoints)[-1], tuple(skips)
         self.scales = tuple(scales) if scales is not None else (1.0,) * len(self.skips)
         self.num_classes = num_classes
         self.suffix = suffix
+        self.fuse = fuse
+        self._score_std = SCORE_STD if score_init == "random" else 0.0
         self._names: list[str] = []
         self._crops: list[tuple[int, int]] = []
 
-        self._add_score("fr", endpoints[last].channels)
-        grid = endpoints[last].grid
+        self._add_score(self.coarsest, endpoints[self.last].channels)
+        grid = endpoints[self.last].grid
         for above, skip in zip((None, *self.skips), self.skips):
             self._add_score(skip, endpoints[skip].channels)
             target = endpoints[skip].grid
@@ -108,8 +133,11 @@ class SkipHead(nn.Module):
 
     def _add_score(self, endpoint: str, channels: int) -> None:
         layer = nn.Conv2d(channels, self.num_classes, 1)
-        for parameter in layer.parameters():
-            nn.init.zeros_(parameter)
+        nn.init.zeros_(cast(Tensor, layer.bias))
+        if self._score_std:
+            nn.init.normal_(layer.weight, std=self._score_std)
+        else:
+            nn.init.zeros_(layer.weight)
         self.add_module(f"score_{endpoint}{self.suffix}", layer)
 
     def _add_upscore(
@@ -140,11 +168,12 @@ class SkipHead(nn.Module):
         return self.upscored(self.fused(maps), size)
 
     def fused(self, maps: Mapping[str, Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n classes _ _"]:
-        """The sum of the scores of all streams, at the stride of the finest one."""
-        score = self._score("fr", maps[self.last])
+        """The fused scores of all streams, at the stride of the finest one."""
+        score = self._score(self.coarsest, maps[self.last])
         for name, skip, scale, crop in zip(self._names, self.skips, self.scales, self._crops):
             skip_map = maps[skip] if scale == 1 else maps[skip] * scale
-            score = _fuse(self._upscore(name, score), self._score(skip, skip_map), *crop)
+            streams = _aligned(self._upscore(name, score), self._score(skip, skip_map), *crop)
+            score = torch.maximum(*streams) if self.fuse == "max" else torch.add(*streams)
         return score
 
     def upscored(
@@ -165,11 +194,21 @@ class SkipHead(nn.Module):
             return self.get_submodule(name + self.suffix)(score)
 
 
-def _fuse(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> Tensor:
-    """Crops two maps to the same start, and adds them where they overlap."""
+def _aligned(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> tuple[Tensor, Tensor]:
+    """Crops two maps to the same start, and to where they overlap."""
     a, b = a[:, :, crop_a:, crop_a:], b[:, :, crop_b:, crop_b:]
     h, w = min(a.shape[2], b.shape[2]), min(a.shape[3], b.shape[3])
-    return a[:, :, :h, :w] + b[:, :, :h, :w]
+    return a[:, :, :h, :w], b[:, :, :h, :w]
+
+
+def _until(endpoints: Mapping[str, Endpoint], last: str | None) -> dict[str, Endpoint]:
+    """The endpoints up to `last`, or all if it is None."""
+    if last is not None and last not in endpoints:
+        raise ValueError(
+            f"`last` must name an endpoint of the backbone ({', '.join(endpoints)}); got {last!r}."
+        )
+    names = list(endpoints)
+    return {name: endpoints[name] for name in names[: names.index(last) + 1 if last else None]}
 
 
 def _check(
@@ -194,7 +233,9 @@ def _check(
         raise ValueError(
             f"`scales` must hold one factor for each of {tuple(skips)}; got {tuple(scales)}."
         )
-    if upscore not in get_args(Upscore):
-        raise ValueError(
-            f"`upscore` must be one of {', '.join(get_args(Upscore))}; got {upscore!r}."
-        )
+    _check_choice("upscore", upscore, get_args(Upscore))
+
+
+def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{argument}` must be one of {', '.join(choices)}; got {value!r}.")

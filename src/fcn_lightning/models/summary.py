@@ -101,12 +101,13 @@ def _backbone(backbone: Any, name: str) -> list[Row]:
 def _head(head: nn.Module, label: str) -> list[Row]:
     assert isinstance(head, SkipHead)
     about = f"{head.num_classes} classes, {_num_parameters(head)} parameters"
-    rows = [(label, about), (f"  score_fr{head.suffix}", f"1 x 1 on {head.last}")]
+    rows = [(label, about), (f"  score_{head.coarsest}{head.suffix}", f"1 x 1 on {head.last}")]
     for (name, crops), skip, scale in zip(head.crops.items(), head.skips, head.scales):
         score = f"score_{skip}{head.suffix}"
         scaled = f" times {scale:g}" if scale != 1 else ""
         rows.append(_upscore(head, name, dict(zip(("its output", score), crops))))
-        rows.append((f"  {score}", f"1 x 1 on {skip}{scaled}"))
+        fused = ", fused by maximum" if head.fuse == "max" else ""
+        rows.append((f"  {score}", f"1 x 1 on {skip}{scaled}{fused}"))
     name, (crop, _) = list(head.crops.items())[-1]
     return [*rows, _upscore(head, name, {"its output": crop})]
 

@@ -11,8 +11,9 @@ from hydra.utils import instantiate
 from lightning import Trainer
 
 from fcn_lightning import formats
-from fcn_lightning.data import Augment, Splits
+from fcn_lightning.data import Augment, Mask, Splits
 from fcn_lightning.datamodule import SegmentationData
+from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.data import check_classes, data_config, read_data
 from fcn_lightning.runs.intervals import Difference, compare
@@ -24,7 +25,7 @@ from fcn_lightning.task import SegmentationTask
 def evaluate(
     place: Path, data: str | None, root: Path | None, config_dir: Path | None = None
 ) -> dict[str, Any]:
-    """Score the last checkpoint of a run, or a checkpoint file.
+    """Score the last checkpoint of a run, or a checkpoint file, on images masked as in its run.
 
     Args:
         place: A run's folder or a checkpoint file.
@@ -55,7 +56,15 @@ def evaluate(
         enable_progress_bar=False,
         use_distributed_sampler=False,
     )
-    module = SegmentationData(splits, recipe, Augment(), seed=0, num_workers=2)
+    module = SegmentationData(
+        splits,
+        recipe,
+        Augment(),
+        seed=0,
+        num_workers=2,
+        mask=Mask(test=checkpoint.card.get("mask")),
+        colors=colors_of(network["normalize"]),
+    )
     trainer.test(task, module, verbose=False)
     results = task.results["test"]
     return {

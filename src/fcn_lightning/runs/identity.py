@@ -30,6 +30,14 @@ FREE_CHOICES = {
 }
 """Groups whose choice is free: any choice (None), or only those named."""
 
+ADDED = {
+    "backbone.pool5_stride": 2,
+    "head.fuse": "sum",
+    "head.score_init": "zero",
+    "mask._target_": "fcn_lightning.data.Mask",
+}
+"""Keys that records of earlier versions lack, and the values that these versions worked with."""
+
 LONGEST = 60
 """Characters of a suffix; a longer one is cut and ends in a hash."""
 
@@ -102,7 +110,7 @@ def _part(key: str, value: str) -> str:
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Make values equal that mean the same: tuples and lists, and starts below `paths.runs`."""
+    """Make values equal that mean the same: tuples and lists, starts below `paths.runs`, ADDED."""
     runs = (config.get("paths") or {}).get("runs")
 
     def normal(value: Any) -> Any:
@@ -112,7 +120,7 @@ def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
             return f"${{paths.runs}}{value.removeprefix(runs)}"
         return None if isinstance(value, Mapping) else value  # of nodes, only empty ones are left
 
-    return {key: normal(value) for key, value in flat(config)}
+    return {**ADDED, **{key: normal(value) for key, value in flat(config)}}
 
 
 def _hash(text: str) -> str:

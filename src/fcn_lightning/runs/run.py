@@ -12,8 +12,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field
 
-from fcn_lightning.data import Augment
-from fcn_lightning.models import Network, build
+from fcn_lightning.data import Augment, Mask
+from fcn_lightning.models import Classifier, Network, build
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
 from fcn_lightning.runs.compose import compose, plain
@@ -24,7 +24,7 @@ from fcn_lightning.runs.keys import unknown_key
 from fcn_lightning.runs.trainer import check_trainer
 
 NODES = (
-    "paths", "backbone", "data", "head", "stage", "recipe", "augment", "trainer", "logger",
+    "paths", "backbone", "data", "head", "stage", "recipe", "augment", "mask", "trainer", "logger",
     "callbacks",
 )  # fmt: skip
 """The nodes of conf/train.yaml; its other keys are Settings."""
@@ -71,6 +71,7 @@ class Run:
     settings: Settings
     recipe: Recipe
     augment: Augment
+    mask: Mask
     head: str
     debug: str | None
     experiment: str
@@ -139,6 +140,7 @@ def read_run(
     recipe: Recipe = instantiate(config.recipe, _convert_="all")
     recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
     augment: Augment = instantiate(config.augment, _convert_="all")
+    mask: Mask = instantiate(config.mask, _convert_="all")
     place = start.Place(
         runs=Path(config.paths.runs),
         experiment=settings.name or choices.experiment or "default",
@@ -152,6 +154,7 @@ def read_run(
         settings=settings,
         recipe=recipe,
         augment=augment,
+        mask=mask,
         head=choices.head,
         debug=place.debug,
         experiment=place.experiment,
@@ -161,7 +164,10 @@ def read_run(
         needs=needs_of(config.trainer),
     )
     with torch.device("meta"):
-        parameter_groups(run.network(2), recipe)
+        network = run.network(2)
+    parameter_groups(network, recipe)
+    if isinstance(network, Classifier):
+        _refuse_settings_of_pixels(recipe, mask)
     _refuse_missing(config)
     check_trainer(config.trainer, recipe, run.needs)
     return run
@@ -173,6 +179,25 @@ def compose_run(
     """Compose and read the run of these overrides, for callers that Hydra did not start."""
     composed = compose(overrides, config_dir)
     return read_run(composed, composed.hydra, coming)
+
+
+def _refuse_settings_of_pixels(recipe: Recipe, mask: Mask) -> None:
+    """Refuse settings of single pixels, for a network that scores whole images.
+
+    Raises:
+        ValueError: There is one.
+    """
+    given = {
+        "recipe.loss_sampling": recipe.loss_sampling,
+        "mask.train": mask.train,
+        "mask.test": mask.test,
+    }
+    for key, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{key}` ({value}) needs label maps, but a classifier scores whole images. Set it "
+                "to null."
+            )
 
 
 def _refuse_missing(config: DictConfig) -> None:

@@ -25,13 +25,18 @@ from fcn_lightning.callbacks import (
     end_processes,
     in_words,
 )
+from fcn_lightning.data.loss_sampling import LossSampling
+from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.labels import num_classes
-from fcn_lightning.models import Network, transplant
+from fcn_lightning.models import Classifier, Network, transplant
+from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
 from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
+from fcn_lightning.runs.class_weights import class_weights
+from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.compose import plain
 from fcn_lightning.runs.data import read_data
 from fcn_lightning.runs.environment import commit, versions
@@ -65,6 +70,7 @@ def train(run: Run, group: str | None = None) -> Record:
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted = start_weights(run, network)
+    weights = class_weights(run.recipe.class_weights, splits.train)
     task = SegmentationTask(
         network,
         splits.labels,
@@ -72,9 +78,12 @@ def train(run: Run, group: str | None = None) -> Record:
         average_over=splits.average_over,
         seed=run.settings.seed,
         card=card(run),
+        class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
         introduce(run, network, splits, transplanted)
+        if weights:
+            log.info("class weights: %s", describe_weights(weights, splits.labels))
         try:
             trainer, progress, per_image = fit_and_test(run, task, splits, group)
         finally:
@@ -139,9 +148,12 @@ def splits_of(run: Run) -> Splits:
     """Read the run's data set.
 
     Raises:
-        ValueError: There is nothing to train on, or less to score than there are processes.
+        ValueError: There is nothing to train on, less to score than there are processes, or a mask
+            but no background.
     """
     splits = read_data(run.config.data, run.settings.normalize)
+    if run.mask.train or run.mask.test:
+        check_background(splits.labels)
     if not len(splits.train):
         raise ValueError(f"No images to train on: {describe(splits.lists)}.")
     if len(splits.val) < run.needs.num_processes:
@@ -185,6 +197,9 @@ def fit_and_test(
         seed=run.settings.seed,
         num_workers=run.settings.num_workers,
         overfit_batches=run.config.trainer.overfit_batches,
+        sampling=loss_sampling(run, task.network),
+        mask=run.mask,
+        colors=colors_of(run.settings.normalize),
     )
     last, metrics = (
         run.folder / "checkpoints" / "last.ckpt",
@@ -209,6 +224,14 @@ def fit_and_test(
     return trainer, progress, per_image
 
 
+def loss_sampling(run: Run, network: Network) -> LossSampling | None:
+    """Return how pixels are sampled for the loss, in cells of the network's coarsest map."""
+    if run.recipe.loss_sampling is None:
+        return None
+    assert not isinstance(network, Classifier), "A run of a classifier samples no pixels."
+    return LossSampling(run.recipe.loss_sampling, network.coarsest_stride)
+
+
 def continued(run: Run, last: Path) -> str | None:
     """Return the checkpoint whose whole state, optimizer and step included, the run continues."""
     if run.settings.resume and last.is_file():
@@ -217,12 +240,14 @@ def continued(run: Run, last: Path) -> str | None:
 
 
 def card(run: Run) -> dict[str, Any]:
-    """Describe in plain values what evaluation needs: the data set, the loss, the precision."""
+    """Describe in plain values what evaluation needs: data set, loss, precision, and the mask."""
     data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
     for key in ("root", "voc_root", "sbd_root"):
         if data.get(key):
             data[key] = str(Path(data[key]).resolve())
+    masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
+        **masked,
         "data": {"name": data.pop("name"), "arguments": data},
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),

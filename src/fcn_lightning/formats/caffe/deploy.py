@@ -92,9 +92,9 @@ def _one_input(net: Deploy, name: str, normalize: nn.Module, size: tuple[int, in
 def _backbone(net: Deploy, chain: Chain, data: str) -> dict[str, str]:
     """Add the backbone's layers; return the name of each endpoint's map."""
     maps, top = {}, data
-    *pools, last = chain.endpoints
+    *_, last = chain.endpoints
     for name, layer in chain.named_children():
         top = add_module(net, layer, name, top)
         if isinstance(layer, nn.MaxPool2d):
-            maps[next(pool for pool in pools if name.startswith(pool))] = top
+            maps[next(pool for pool in chain.endpoints if name.startswith(pool))] = top
     return maps | {last: top}

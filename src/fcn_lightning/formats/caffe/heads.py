@@ -26,15 +26,15 @@ def each(head: nn.Module) -> Iterator[SkipHead]:
 
 
 def add_fused(net: Deploy, head: SkipHead, maps: Mapping[str, str]) -> str:
-    """Add a head's streams and their sum; return the name of the sum."""
+    """Add a head's streams and fuse them; return the name of the result."""
     *between, _ = head.crops.items()
-    score = _score(net, head, "fr", maps[head.last])
+    score = _score(net, head, head.coarsest, maps[head.last])
     for (name, crops), skip, scale in zip(between, head.skips, head.scales, strict=True):
         upscored = _upscore(net, head, name, score, name + head.suffix)
         scored = _score(net, head, skip, maps[skip], scale)
         streams = _cropped(net, upscored, scored, *crops)
         fused = f"fuse_{skip}{head.suffix}"
-        score = net.add("Eltwise", fused, streams, eltwise_param={"operation": "SUM"})
+        score = net.add("Eltwise", fused, streams, eltwise_param={"operation": head.fuse.upper()})
     return score
 
 

@@ -68,9 +68,11 @@ def add_convolution(net: Deploy, layer: nn.Conv2d, name: str, bottom: str) -> st
     window = geometry.window_of(layer)
     assert window is not None
     assert layer.bias is not None
-    param: dict[str, Any] = {"num_output": layer.out_channels, "kernel_size": [window.kernel]}
+    param: dict[str, Any] = {"num_output": layer.out_channels}
+    param |= {"kernel_size": [layer.kernel_size[0]]}
     param |= {"pad": [window.pad]} if window.pad else {}
     param |= {"stride": [window.stride]} if window.stride != 1 else {}
+    param |= {"dilation": [layer.dilation[0]]} if layer.dilation[0] != 1 else {}
     param |= {"group": layer.groups} if layer.groups != 1 else {}
     blobs = [layer.weight, layer.bias]
     return net.add("Convolution", name, [bottom], blobs=blobs, convolution_param=param)

@@ -57,6 +57,18 @@ class Chain(nn.Module):
         self.endpoints[last] = Endpoint(channels, grid)
         self.smallest_input = geometry.smallest_input(windows)
 
+    def until(self, endpoint: str) -> None:
+        """Remove the layers after an endpoint."""
+        *_, last = (layer for layer, name in self._taps.items() if name == endpoint)
+        names = list(self.endpoints)
+        for name in names[names.index(endpoint) + 1 :]:
+            del self.endpoints[name]
+        layers = [name for name, _ in self.named_children()]
+        for layer in layers[layers.index(last) + 1 :]:
+            delattr(self, layer)
+        windows = [geometry.window_of(layer) for layer in self.children()]
+        self.smallest_input = geometry.smallest_input([w for w in windows if w is not None])
+
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         """Compute all endpoints of a normalized image, from fine to coarse."""
         maps, x = {}, image
