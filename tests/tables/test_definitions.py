@@ -50,8 +50,31 @@ PRINTED = {
         "fcn32s": (65.5, 49.1, 36.7, 50.9), "fcn16s": (66.9, 51.3, 38.4, 52.3),
         "fcn8s": (67.5, 52.3, 39.1, 53.0),
     },
+    "pami2016/optimization": {
+        "accum": (86.0, 66.5, 51.9, 76.5), "online": (89.3, 76.2, 60.7, 81.8),
+        "heavy": (90.5, 76.5, 63.6, 83.5),
+    },
+    "pami2016/skips": {
+        "fcn32s": (90.5, 76.5, 63.6, 83.5), "fcn16s": (91.0, 78.1, 65.0, 84.3),
+        "fcn8s_at_once": (91.1, 78.5, 65.4, 84.4), "fcn8s": (91.2, 77.6, 65.5, 84.5),
+        "fcn32s_fixed": (82.9, 64.6, 46.6, 72.3), "pool5": (87.4, 60.5, 50.0, 78.5),
+        "pool4": (78.7, 31.7, 22.4, 67.0), "pool3": (70.9, 13.7, 9.2, 57.6),
+    },
+    "pami2016/masking": {
+        "reference": (84.8,), "reference_fg": (81.0,), "reference_bg": (19.8,), "fg_only": (76.1,),
+        "bg_only": (37.8,), "shape": (29.1,),
+    },
+    "pami2016/more_data": {
+        "fcn32s_1112": (57.7,), "fcn32s_8498": (63.6,), "alexnet_1112": (39.8,),
+        "alexnet_8498": (48.0,),
+    },
 }  # fmt: skip
 """The papers' numbers in percent, by row, in the order of the columns."""
+
+CHECKED = {
+    "heavy", "fcn32s", "fcn16s", "fcn8s_at_once", "fcn8s", "fcn32s_8498", "alexnet_8498",
+}  # fmt: skip
+"""Rows of PAMI 2016 whose numbers others have confirmed, but in the tables of other data."""
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -65,8 +88,12 @@ def test_tables_hold_the_numbers_that_the_papers_print(name: str):
         for row in table.rows
     }
     assert found == PRINTED[name]
-    numbers = [row for row in table.rows if any(map(row.paper.value, table.columns))]
-    assert {row.paper.recalled for row in numbers} == {name.startswith("pami2016")}
+    on_voc = "voc" in table.data
+    recalled = {
+        row.id for row in table.rows if name.startswith("pami2016") and not
+        (on_voc and row.id in CHECKED)
+    }  # fmt: skip
+    assert {row.id for row in table.rows if row.paper.recalled} == recalled
 
 
 @pytest.mark.parametrize("name", table_ids())
@@ -94,7 +121,7 @@ def test_a_rows_overrides_name_the_folder_in_which_it_is_trained():
 
 def test_unknown_names_are_refused_with_the_known_ones():
     assert table_ids()[0] == "cvpr2015/table2"
-    choices = r"^Unknown table 'table9'\. Choose from cvpr2015/table2, .*, pami2016/siftflow\.$"
+    choices = r"^Unknown table 'table9'\. Choose from cvpr2015/table2, .*, pami2016/skips\.$"
     with pytest.raises(ValueError, match=choices):
         read_table("table9")
     message = r"^cvpr2015/table2 has no data set 'nyud'\. Use `--data shapes` or `--data voc`\.$"
