@@ -206,3 +206,15 @@ def test_late_fusion_starts_from_the_rows_of_its_modalities(runs: Path):
     assert [each.run.experiment for each in missing(wanted)] == [
         "shapes_classifier", "shapes_nyud_color", "shapes_nyud_depth", "shapes_nyud_color_depth",
     ]  # fmt: skip
+
+
+def test_rows_without_a_classifier_are_left_out_where_others_are_named(runs: Path):
+    table = read_table("cvpr2015/table4")
+    own = ["data.root=x"]
+    late = Wanted(table, "nyud", [0], runs, own, rows=["rgb_hha"])
+    assert [each.run.experiment for each in missing(late)] == ["nyud_color_hha"]
+    given = [*own, "classifier=vgg16.pth"]
+    single = Wanted(table, "nyud", [0], runs, given, rows=["rgb", "hha"])
+    assert [each.run.experiment for each in missing(single)] == ["nyud_color", "nyud_hha"]
+    with pytest.raises(ValueError, match="changes the runs of cvpr2015/table4: classifier is"):
+        missing(Wanted(table, "nyud", [0], runs, given))

@@ -94,14 +94,16 @@ def criteria(
     Raises:
         ValueError: The table cannot be run on the data.
     """
-    at = table.on(data)
     stages = stages_of(table, data)
     every = [Expected(each) for each in composed] or [
         expected(f"experiment={stage.experiment}", *stage.overrides, config_dir=config_dir)
         for stage in stages
     ]
-    free, num_before = tuple(at.free), len(at.before)
-    found = [Criterion(each, free, _starts(each, stages, every)) for each in every]
+    num_before = len(table.on(data).before)
+    found = [
+        Criterion(each, tuple(stage.free), _starts(each, stages, every))
+        for stage, each in zip(stages, every)
+    ]
     ids = [stage.id for stage in stages[num_before:]]
     return Criteria(found[:num_before], dict(zip(ids, found[num_before:])))
 

@@ -61,11 +61,12 @@ class Source(Strict):
 
 
 class Stage(Strict):
-    """A run of a table: its experiment, its id and its overrides."""
+    """A run of a table: its experiment, its id, its overrides and its free keys (see Data)."""
 
     experiment: str
     id: str
     overrides: list[str]
+    free: list[str] = []
 
 
 class Data(Strict):
@@ -91,6 +92,7 @@ class Own(Strict):
 
     experiment: str | None = None
     overrides: list[str] | None = None
+    free: list[str] | None = None
 
 
 class Row(Strict):
@@ -98,7 +100,7 @@ class Row(Strict):
 
     Attributes:
         overrides: Those of its run; None for another method, which is printed and not run.
-        by_data: Its own experiment and overrides by data set.
+        by_data: Its own experiment, overrides and free keys by data set.
     """
 
     id: str
@@ -147,7 +149,8 @@ class Table(Strict):
         experiment = own.experiment or at.experiment
         if experiment is None:
             raise ValueError(f"{self.id} names no experiment for {row.id} on {data}.")
-        return Stage(experiment=experiment, id=row.id, overrides=overrides)
+        free = at.free if own.free is None else own.free
+        return Stage(experiment=experiment, id=row.id, overrides=overrides, free=free)
 
     def on(self, data: str) -> Data:
         """Return the data set of this name.

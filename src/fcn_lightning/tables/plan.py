@@ -92,14 +92,19 @@ def plan(wanted: Wanted, records: Records) -> list[Planned]:
         configs = [compose(each, wanted.config_dir) for each in overrides]
         found = found or _criteria(wanted, configs)
         for i, (criterion, stage, config) in enumerate(zip(found, stages, configs)):
-            run = read_run(config, config.hydra, [each.run.folder for each in planned])
-            _refuse_changes(wanted, criterion, stage, seed, run)
+            is_wanted = i >= num_before and (not wanted.rows or stage.id in wanted.rows)
+            try:
+                run = read_run(config, config.hydra, [each.run.folder for each in planned])
+                _refuse_changes(wanted, criterion, stage, seed, run)
+            except ValueError:
+                if is_wanted or not wanted.rows:
+                    raise
+                continue  # a row that starts from it is refused later if it is not finished
             counting = [
                 each
                 for each in records.of(stage.experiment)
                 if each.record.seed == seed and _counts(criterion, each, run)
             ]
-            is_wanted = i >= num_before and (not wanted.rows or stage.id in wanted.rows)
             planned.append(Planned(criterion, is_wanted, overrides[i], config, run, counting))
     return planned
 
