@@ -32,6 +32,8 @@ def test_out_size_counts_windows(window, sizes):
         nn.Conv2d(1, 1, 11, 4, 5),
         nn.Conv2d(1, 1, 5, dilation=2, padding=1),
         nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(1, 1, 3, 2, 1, dilation=2),
+        nn.MaxPool2d(3, 1, dilation=4),
     ],
 )
 @pytest.mark.parametrize("size", range(11, 40))
@@ -76,30 +78,56 @@ def test_where_endpoints_lie(backbone, padding, endpoint, offset, stride):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "arguments", "at", "field"),
+    ("backbone", "side", "fields", "arguments"),
     [
-        ("vgg16", {}, (11, 10), 404),
-        ("vgg16", {"pool5_stride": 1}, (22, 21), 404),
-        ("vgg19", {}, (11, 10), 460),  # 404 + 2 * (4 + 8 + 16)
-        ("alexnet", {}, (11, 10), 355),
+        ("vgg16", 704, {"pool3": 44, "pool4": 100, "pool5": 212, "fc7": 404}, {}),
+        ("vgg16", 704, {"fc7": 404}, {"pool5_stride": 1}),
+        ("vgg19", 704, {"fc7": 460}, {}),  # 404 + 2 * (4 + 8 + 16)
+        ("alexnet", 704, {"pool1": 19, "pool2": 67, "pool5": 195, "fc7": 355}, {}),
+        ("caffenet", 704, {"pool1": 19, "pool2": 67, "pool5": 195, "fc7": 355}, {}),
+        ("googlenet", 1088, {"pool3": 107, "pool4": 459, "inception_5b": 715}, {}),
     ],
 )
-def test_receptive_field_is_what_the_gradient_reaches(backbone, arguments, at, field):
-    side = 704
-    chain = BACKBONES[backbone](padding="same", **_thin(), **arguments).eval()
-    for name, layer in list(chain.named_children()):
-        if isinstance(layer, nn.MaxPool2d):
-            setattr(chain, name, nn.AvgPool2d(layer.kernel_size, layer.stride, ceil_mode=True))
-        elif isinstance(layer, nn.Conv2d):
-            nn.init.ones_(layer.weight)
-    image = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
-    chain.double()(image)["fc7"][0, 0, *at].backward()
-    grid = chain.endpoints["fc7"].grid
-    for axis, i in enumerate(at):
-        reached = image.grad[0, 0].sum(1 - axis).nonzero().flatten()
-        first, last = int(reached[0]), int(reached[-1])
-        assert Fraction(first + last, 2) == grid.offset + i * grid.stride
-        assert last - first + 1 == grid.receptive_field == field
+def test_receptive_field_is_what_the_gradient_reaches(backbone, side, fields, arguments):
+    chain, image = _summing(backbone, **arguments), _ones(side)
+    maps = chain.double()(image)
+    for endpoint, field in fields.items():
+        grid = chain.endpoints[endpoint].grid
+        pixel = grid.inside(side)[0] + 1, grid.inside(side)[0]
+        output = maps[endpoint][0, :, *pixel].sum()
+        (gradient,) = torch.autograd.grad(output, image, retain_graph=True)
+        for axis, i in enumerate(pixel):
+            first, last = _extent(gradient, axis)
+            assert Fraction(first + last, 2) == grid.offset + i * grid.stride
+            assert last - first + 1 == grid.receptive_field == field
+
+
+def test_the_average_pooling_of_googlenet_reaches_907_pixels():
+    """The 7 x 7 average pooling that the paper discards; 715 + 6 * 32."""
+    chain, image = _summing("googlenet"), _ones(1248)
+    pooled = nn.functional.avg_pool2d(chain.double()(image)["inception_5b"], 7, 1)
+    pooled[0, :, 17, 16].sum().backward()
+    for axis in range(2):
+        first, last = _extent(image.grad, axis)
+        assert last - first + 1 == 907
+
+
+@pytest.mark.parametrize(
+    ("grid", "side", "pixels"),
+    [
+        (Grid(), 5, range(5)),
+        (Grid().after(Window(3, pad=1)), 5, range(1, 4)),
+        (Grid().after(Window(3)), 5, range(3)),
+        (Grid().after(Window(2, 2, ceil=True)), 5, range(2)),
+        (Grid().after(Window(2, 2)).after(Window(3, pad=1)), 6, range(1, 2)),
+    ],
+)
+def test_pixels_inside_an_image_of_a_given_side(grid, side, pixels):
+    assert grid.inside(side) == pixels
+
+
+def test_no_pixel_is_inside_an_image_below_the_receptive_field():
+    assert not Grid().after(Window(7)).inside(6)
 
 
 def test_upscore_kernels_are_even_for_vgg_and_odd_for_alexnet():
@@ -144,3 +172,31 @@ def test_windows_are_square():
 
 def _thin():
     return {"widths": (1,) * 5, "fc_widths": (1, 1)}
+
+
+def _summing(backbone, **arguments):
+    """The backbone with kernels of ones and averages for maxima, so that no gradient is 0."""
+    narrow = {
+        "caffenet": {"widths": (2,) * 5, "fc_widths": (1, 1)},
+        "googlenet": {"stem": (1, 1, 1), "inceptions": ((1,) * 6,) * 9},
+    }
+    own = narrow.get(backbone, _thin()) | arguments
+    chain = BACKBONES[backbone](padding="same", **own).eval()
+    for parent in list(chain.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.MaxPool2d):
+                average = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, True)
+                setattr(parent, name, average)
+            elif isinstance(layer, nn.Conv2d):
+                nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
+    return chain
+
+
+def _ones(side):
+    return torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+
+
+def _extent(gradient, axis):
+    """The first and last row or column that the gradient reaches."""
+    reached = gradient[0, 0].sum(1 - axis).nonzero().flatten()
+    return int(reached[0]), int(reached[-1])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fcn_lightning.data import shapes
 from fcn_lightning.runs.compose import compose
@@ -13,6 +14,7 @@ from fcn_lightning.runs.timing import (
     UNKNOWN,
     Images,
     drawing_seconds,
+    forward_seconds,
     images_of,
     seconds,
     step_seconds,
@@ -68,6 +70,26 @@ def test_an_action_is_timed_after_a_first_call():
 def test_a_slow_action_is_called_once():
     clock = Clock()
     assert seconds(clock.action(10.5), clock) == 10.5
+
+
+def test_a_forward_pass_is_the_mean_of_its_trials(narrow):
+    clock, network = Clock(), narrow().train()
+    durations, sizes = [5.0, 1.0, 2.0, 6.0], []
+
+    def count(_, images, __):
+        clock.now += durations.pop(0)
+        sizes.append((images[0].shape, network.training, torch.is_grad_enabled()))
+
+    network.register_forward_hook(count)
+    assert forward_seconds(network, (40, 30), 3, "cpu", clock) == 3
+    assert sizes == [((1, 3, 40, 30), False, False)] * 4
+    assert network.training
+
+
+def test_a_forward_pass_of_several_modalities(narrow):
+    normalize = {"color": "nyud_color", "hha": "nyud_hha"}
+    network = narrow(num_classes=40, normalize=normalize, fusion="late")
+    assert 0 < forward_seconds(network, (32, 24), num_trials=1) < 10
 
 
 def test_a_step_and_an_image_are_timed_on_the_network_of_the_run(tiny: Tiny):

@@ -12,6 +12,7 @@ at -91.5, which is 5 of its pixels of 16 earlier, so its scores are cropped by 5
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -65,6 +66,16 @@ class Grid:
             receptive_field=self.receptive_field,
         )
 
+    def inside(self, side: int) -> range:
+        """The pixels whose receptive field lies inside an image of `side` pixels.
+
+        No padding, and no window that crosses the border, changes their values.
+        """
+        margin = (self.receptive_field - 1) / 2
+        first = math.ceil((margin - self.offset) / self.stride)
+        last = math.floor((side - 1 - margin - self.offset) / self.stride)
+        return range(first, last + 1)
+
     def pixels_to(self, other: Grid) -> Fraction:
         """Number of pixels of this grid before the first pixel of `other`, of equal stride."""
         return (other.offset - self.offset) / self.stride
@@ -73,7 +84,8 @@ class Grid:
 def window_of(layer: nn.Module) -> Window | None:
     """The window of a convolution or pooling layer; None for a pointwise layer.
 
-    A block of several layers declares its window as an attribute `window`.
+    A dilated kernel counts with its holes. A block of several layers declares its window as an
+    attribute `window`.
 
     Raises:
         TypeError: The geometry of this type of layer is unknown.
@@ -81,10 +93,11 @@ def window_of(layer: nn.Module) -> Window | None:
     if isinstance(own := getattr(layer, "window", None), Window):
         return own
     if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-        sides = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-        (kernel, stride, pad, dilation) = map(_side, sides)
-        kernel = dilation * (kernel - 1) + 1
-        return Window(kernel, stride, pad, ceil=bool(getattr(layer, "ceil_mode", False)))
+        (kernel, stride, pad, dilation) = (
+            _side(v) for v in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        )
+        ceil = bool(getattr(layer, "ceil_mode", False))
+        return Window(dilation * (kernel - 1) + 1, stride, pad, ceil)
     if isinstance(layer, nn.ReLU | nn.Dropout | nn.LocalResponseNorm):
         return None
     raise TypeError(f"The geometry of {type(layer).__name__} layers is unknown.")
@@ -123,7 +136,7 @@ def upscore_kernel(grid: Grid, factor: int, target: Grid) -> int:
 
 
 def _side(value: int | str | tuple[int, ...]) -> int:
-    """The side of a square kernel, stride or padding."""
+    """The side of a square kernel, stride, padding or dilation."""
     if isinstance(value, int):
         return value
     if isinstance(value, tuple) and len(set(value)) == 1:

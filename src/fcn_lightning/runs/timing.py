@@ -1,4 +1,4 @@
-"""Timed steps of a run's network, with random images of the real sizes."""
+"""Timed steps of a run's network, and the forward time of any network, with random images."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from fcn_lightning.data import Splits, shapes
 from fcn_lightning.labels import by_name, num_classes, unnamed
 from fcn_lightning.losses import softmax_loss
+from fcn_lightning.models import Network
 from fcn_lightning.models.normalize import NORMALIZATIONS
 from fcn_lightning.optim import configure
 from fcn_lightning.runs.run import Run
@@ -114,6 +115,43 @@ def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> 
     step = num_passes * seconds(one_pass, clock)
     network.eval()
     return step, seconds(score_one, clock)
+
+
+def forward_seconds(
+    network: Network,
+    size: tuple[int, int] = (500, 500),
+    num_trials: int = 20,
+    device: str | torch.device = "cpu",
+    clock: Clock = time.perf_counter,
+) -> float:
+    """Time the forward pass of one image, as the mean of several trials after a first one.
+
+    The image has random pixels and is on the device. Float32 is IEEE float32. The network is moved
+    to the device and stays there. A first trial of more than SLOW seconds is the only one.
+
+    Args:
+        network: Any network.
+        size: (h, w) of the image, of each modality.
+        num_trials: Number of trials.
+        device: Where to compute.
+        clock: Returns seconds.
+
+    Source: Long et al. 2015, Table 1: 500 x 500, 20 trials.
+    """
+    configure_torch()
+    device = torch.device(device)
+    image = _random(1, size, network.description["normalize"], device)
+    training = network.training
+    network.to(device).eval()
+
+    def forward() -> None:
+        network(image)
+        _wait(device)
+
+    with torch.inference_mode():
+        mean = seconds(forward, clock, num_trials)
+    network.train(training)
+    return mean
 
 
 def seconds(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fcn_lightning.models import geometry
-from fcn_lightning.models.geometry import Grid
+from fcn_lightning.models.geometry import Grid, Window
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,22 @@ class Chain(nn.Module):
     The endpoints are the output of each pooling layer (`pool4`, also of a layer `pool4/3x3_s2`)
     and that of the last layer, which is called `last`. Their channels and geometry are derived from
     the layers. `suffix` is appended to layer names, not to endpoint names: the reference tells
-    apart the backbones of several modalities that way.
+    apart the backbones of several modalities that way. `discarded` are the windows of the layers
+    that the classifier has after the last one, and the FCN has not.
 
     Weights are initialized as in He et al. 2015, biases with zeros.
     """
 
     def __init__(
-        self, layers: Iterable[tuple[str, nn.Module]], last: str, suffix: str = ""
+        self,
+        layers: Iterable[tuple[str, nn.Module]],
+        last: str,
+        suffix: str = "",
+        discarded: Sequence[Window] = (),
     ) -> None:
         super().__init__()
+        self.discarded = tuple(discarded)
+        self.suffix = suffix
         self.endpoints: dict[str, Endpoint] = {}
         self._taps: dict[str, str] = {}
         windows, grid, channels = [], Grid(), 3

@@ -34,6 +34,9 @@ INCEPTIONS = {
 }
 """Channels of `1x1`, `3x3_reduce`, `3x3`, `5x5_reduce`, `5x5` and `pool_proj` in each block."""
 
+AVERAGE_POOLING = Window(7)
+"""`pool5/7x7_s1` of the classifier, which the FCN discards."""
+
 
 class Inception(nn.Module):
     """Four branches on one map, concatenated: 1 x 1, 3 x 3, 5 x 5 and pooling.
@@ -108,7 +111,8 @@ def googlenet(
         raise ValueError(f"`padding` must be 100 or 'same'; got {padding!r}.")
     if not 0 <= dropout < 1:
         raise ValueError(f"`dropout` must be 0 or more and below 1; got {dropout}.")
-    return Chain(_layers(stem, inceptions, padding, dropout, suffix), "inception_5b", suffix)
+    layers = _layers(stem, inceptions, padding, dropout, suffix)
+    return Chain(layers, "inception_5b", suffix, discarded=[AVERAGE_POOLING])
 
 
 def _layers(
