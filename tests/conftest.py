@@ -118,14 +118,10 @@ def narrow() -> Callable[..., Network]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`paths.data` of an embedded set of 6 + 5 scenes and 12 + 6 single shapes."""
-    from fcn_lightning.data import shapes
+    import trees
 
     data = tmp_path_factory.mktemp("data")
-    counts = {"TRAIN": 6, "VAL": 5, "SHARED": 2, "SINGLE_TRAIN": 12, "SINGLE_VAL": 6}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, count in counts.items():
-            patch.setattr(shapes, f"NUM_{name}", count)
-        shapes.draw(data / "shapes")
+    trees.few_shapes(data / "shapes")
     return data
 
 

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.io
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
+
+from fcn_lightning.data import shapes
 
 Array = NDArray[Any]
 Values = dict[str, dict[str, Array]]
@@ -172,6 +175,15 @@ def write(folder: Path, *names: str, seed: int = 0) -> dict[str, Values]:
         values[name] = make(folder / place, rng)
         save(folder / f"{name}.npz", values[name])
     return values
+
+
+def few_shapes(root: Path) -> None:
+    """Draw the embedded set with 6 + 5 scenes and 12 + 6 single shapes."""
+    counts = {"TRAIN": 6, "VAL": 5, "SHARED": 2, "SINGLE_TRAIN": 12, "SINGLE_VAL": 6}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, count in counts.items():
+            patch.setattr(shapes, f"NUM_{name}", count)
+        shapes.draw(root)
 
 
 def save(path: Path, values: Mapping[str, Mapping[str, Array]]) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import trees
+import warm
 from fcn_lightning.data import sbd, shapes, voc
 
 CLASSES = ("background", "disk", "square", "triangle", "star", "cross", "ring")
@@ -84,8 +85,8 @@ def test_a_set_is_the_same_wherever_it_is_drawn(tmp_path: Path) -> None:
 
 
 def test_processes_may_draw_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    drawing = [context.Process(target=shapes.draw, args=(tmp_path / "shapes",)) for _ in range(3)]
+    root = tmp_path / "shapes"
+    drawing = [warm.CONTEXT.Process(target=trees.few_shapes, args=(root,)) for _ in range(3)]
     for process in drawing:
         process.start()
     for process in drawing:
