@@ -134,12 +134,15 @@ def test_weights_that_may_be_of_fcn8s_at_once_are_reported(narrow):
     assert hint not in command("import", "a.pth", "--at-once", "--overwrite").stdout
 
 
-def test_several_heads_are_not_scored_yet(narrow):
+def test_heads_that_the_data_lacks_are_refused(narrow, tiny_data):
     network = narrow(num_classes={"sem": 33, "geo": 3})
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     card = {"format": 1, "network": network.description}
     torch.save({"fcn_lightning": card, "state_dict": state}, "two.ckpt")
-    done = command("evaluate", "two.ckpt", "--data", "shapes")
-    assert (done.exit_code, done.stderr) == (
-        2, "two.ckpt has several heads, which cannot be scored yet.\n"
-    )  # fmt: skip
+    root = tiny_data / "shapes"
+    done = command("evaluate", "two.ckpt", "--data", "shapes", "--data-root", str(root))
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "two.ckpt scores 33 classes of sem, 3 classes of geo; shapes has 7 classes. Evaluate it on "
+        "data with the same classes.\n"
+    )

@@ -64,7 +64,7 @@ def test_a_misspelt_key(command: Command) -> None:
 def test_an_unknown_head(command: Command) -> None:
     assert command("head=fcn64s") == (
         "Unknown choice `head=fcn64s`. Choose from classifier, fcn16s, fcn32s, fcn32s_fixed, "
-        "fcn4s, fcn8s, fcn8s_at_once. Did you mean `fcn4s`?"
+        "fcn4s, fcn8s, fcn8s_at_once, pool3, pool4, pool5. Did you mean `fcn4s`?"
     )
 
 

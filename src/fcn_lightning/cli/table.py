@@ -30,9 +30,14 @@ Traceback = Annotated[bool, typer.Option("--traceback", help="Show full tracebac
 
 @app.command("list")
 def list_tables(
-    runs: Runs = Path("runs"), config_dir: ConfigDir = None, traceback: Traceback = False
+    steps: Annotated[
+        bool, typer.Option("--steps", help="The steps of all runs of a seed.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    config_dir: ConfigDir = None,
+    traceback: Traceback = False,
 ) -> None:
-    """List all tables, with the rows that are done on each data set and the steps of all rows."""
+    """List all tables, with the rows that are done on each data set."""
     from fcn_lightning.tables.criterion import criteria
     from fcn_lightning.tables.definitions import read_table, table_ids
     from fcn_lightning.tables.records import read_records
@@ -43,15 +48,15 @@ def list_tables(
         for table in map(read_table, table_ids()):
             typer.echo(f"{table.id}  {table.title}. {table.source}.")
             for data in table.data:
-                found = criteria(table, data, config_dir)
-                steps = sum(
-                    each.expected.max_steps for each in (*found.before, *found.rows.values())
-                )
-                done = collect(table, data, records, config_dir).num_run
-                typer.echo(
-                    f"  --data {data}: {done} of {len(found.rows)} rows done; {steps:,} steps for "
-                    "all of a seed"
-                )
+                results = collect(table, data, records, config_dir)
+                num_rows = sum(result.is_run for result in results.rows)
+                line = f"  --data {data}: {results.num_run} of {num_rows} rows done"
+                if steps:
+                    found = criteria(table, data, config_dir)
+                    stages = [*found.before, *found.rows.values()]
+                    total = sum(each.expected.max_steps for each in stages)
+                    line += f"; {total:,} steps for a seed"
+                typer.echo(line)
 
 
 @app.command()
