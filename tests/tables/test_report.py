@@ -221,6 +221,19 @@ def test_a_head_has_a_column_of_its_own(runs: Path, finish: Finish):
     assert line[2:7] == ("80.0", "60.0", "50.0", "70.0", "95.0")
 
 
+def test_the_footer_says_which_network_stands_in_for_a_row(runs: Path, finish: Finish):
+    table = read_table("cvpr2015/table5")
+    none = collect(table, "shapes", read_records(runs)).rows
+    assert none[-1].stands_in == "FCN-8s at once"
+    ours = Ours(
+        pixel_acc=0.8, mean_acc=0.6, mean_iu=0.5, fw_iu=0.7, data="d", split="s", num_images=2,
+        seeds=[0], std=None, steps=1, precision="32-true", num_processes=[1], commits=["a"],
+        free={}, runs=["r"],
+    )  # fmt: skip
+    _, measured = report.footer(table, [none[-1].model_copy(update={"ours": ours})])
+    assert measured.endswith("on these data, FCN-16s is FCN-8s at once.")
+
+
 def test_a_row_is_compared_with_the_row_above_image_by_image(filled: Path, table: Table):
     """One image each: 1 of 2 pixels of each class right, then all: 1/3 and 1 mean IU."""
     half, whole = np.ones((1, 2, 2), np.int32), 2 * np.eye(2, dtype=np.int32)[None]

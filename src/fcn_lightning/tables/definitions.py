@@ -88,8 +88,13 @@ class Data(Strict):
 
 
 class Own(Strict):
-    """How a row is run on one data set, where it is not run as on the others."""
+    """How a row is run on one data set, where it is not run as on the others.
 
+    Attributes:
+        stands_in: The network that takes the place of the row's on this data; the footer says so.
+    """
+
+    stands_in: str | None = None
     experiment: str | None = None
     overrides: list[str] | None = None
     free: list[str] | None = None

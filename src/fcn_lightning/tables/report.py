@@ -120,6 +120,9 @@ def footer(table: Table, results: Sequence[Result]) -> list[str]:
         _fact(measured, lambda o: f"commit {_list([_short(each) for each in o.commits])}"),
         *(_fact(measured, partial(_free_value, key)) for key in free),
     ]
+    others = [f"{r.title} is {r.stands_in}" for r in results if r.ours and r.stands_in]
+    if others:
+        facts.append(f"on these data, {', '.join(others)}")
     return [note, f"Ours: {'; '.join(facts)}."]
 
 

@@ -62,11 +62,13 @@ class Result(Strict):
 
     Attributes:
         is_run: Whether the row is run on this data; other methods never are.
+        stands_in: The network that takes the place of the row's on this data.
     """
 
     id: str
     title: str
     is_run: bool = True
+    stands_in: str | None = None
     ours: Ours | None
     paper: Printed
 
@@ -111,17 +113,17 @@ def collect(table: Table, data: str, records: Records, config_dir: Path | None =
         for folder, why in records.unreadable_of(experiment).items()
     }
     if not finished:
-        rows = [_result(row, None, stages[row.id] is not None) for row in table.rows]
+        rows = [_result(row, data, None, stages[row.id] is not None) for row in table.rows]
         return Results(data, rows, left_out)
     rows, wanted = [], criteria(table, data, config_dir).rows
     for row in table.rows:
         if row.id not in wanted:
-            rows.append(_result(row, None, is_run=False))
+            rows.append(_result(row, data, None, is_run=False))
             continue
         criterion = wanted[row.id]
         runs, others = choose(criterion, finished)
         ours = over_seeds(row.title, criterion, runs, table.on(data).mean_iu) if runs else None
-        rows.append(_result(row, ours))
+        rows.append(_result(row, data, ours))
         left_out |= others
     counted = {Path(run) for row in rows if row.ours for run in row.ours.runs}
     for run in finished:
@@ -193,8 +195,11 @@ def describe(data: str, split: str, num_images: int) -> str:
     return f"{data}, {split}, {num_images} images"
 
 
-def _result(row: Row, ours: Ours | None, is_run: bool = True) -> Result:
-    return Result(id=row.id, title=row.title, is_run=is_run, ours=ours, paper=row.paper)
+def _result(row: Row, data: str, ours: Ours | None, is_run: bool = True) -> Result:
+    stands_in = row.by_data[data].stands_in if data in row.by_data else None
+    return Result(
+        id=row.id, title=row.title, is_run=is_run, stands_in=stands_in, ours=ours, paper=row.paper
+    )
 
 
 def _why_in_no_row(run: Finished, wanted: Sequence[Criterion]) -> str | None:
