@@ -23,7 +23,7 @@ CONTEXT.set_forkserver_preload(IMPORTED)
 
 
 class Done(NamedTuple):
-    """How a command ended: the first status that is not 0, and the output of all its processes."""
+    """The end of a command: the first status that is not 0, and the output of all processes."""
 
     returncode: int
     stdout: str

@@ -205,7 +205,10 @@ def test_an_empty_list(
 ) -> None:
     (tmp_path / of.split[1]).write_text("")
     done = check(name)
-    assert (done.status, done.err.strip()) == (2, f"The list {of.split[0]} is empty.")
+    assert (done.status, done.err.strip()) == (
+        2,
+        f"The list {of.split[0]} is empty. Put one id on each line.",
+    )
     assert f"{of.split[0]} " in done.out
     assert " 0 ids" in done.out
 

@@ -1,4 +1,4 @@
-"""What is there and what is missing, before anything is read."""
+"""Files that are there and files that are missing, before anything is read."""
 
 import shutil
 
@@ -31,7 +31,7 @@ def test_each_source_is_counted(root):
     }  # fmt: skip
     assert not inventory.missing
     assert {row.name: (row.count, row.official) for row in inventory.lists} == {
-        "voc/train": (2, 1112), "sbd/train": (3, 8498), "voc/val": (3, 1111),
+        "voc/train": (2, 1112), "sbd/train": (3, 8498), "voc/val": (3, None),
     }  # fmt: skip
     assert inventory.official_num_train is None
 
@@ -58,7 +58,9 @@ def test_official_lists_of_the_package_have_no_path(root):
 
 
 def test_the_total_of_one_trees_lists(root):
-    assert take(root, ["voc/train", "voc/val"]).official_num_train == 2223
+    assert take(root, ["sbd/train", "sbd/val"], "voc/val").official_num_train == 8498 + 2857
+    assert take(root, ["voc/train"], "voc/val").official_num_train == 1112
+    assert take(root, ["voc/train", "voc/val"]).official_num_train is None
 
 
 def test_an_unknown_list_is_refused(root):

@@ -15,7 +15,7 @@ STRIDE = 8
 
 
 def borders(mask, axis):
-    """Where a row or column differs from the one before it."""
+    """The rows or columns that differ from the one before."""
     mask = np.moveaxis(mask, axis, 0)
     return [i for i in range(1, len(mask)) if (mask[i] != mask[i - 1]).any()]
 

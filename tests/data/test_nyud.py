@@ -103,7 +103,9 @@ def test_an_unknown_list_is_refused(root):
 
 def test_an_empty_list_is_refused(root):
     (root / "val.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"^The list nyud/val is empty\.$"):
+    with pytest.raises(
+        ValueError, match=r"^The list nyud/val is empty\. Put one id on each line\.$"
+    ):
         read(root)
 
 

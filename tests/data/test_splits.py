@@ -183,7 +183,9 @@ def test_an_unknown_list_of_a_data_set_is_refused_with_those_that_exist(root):
 
 
 def test_an_empty_list_is_refused(root):
-    with pytest.raises(ValueError, match=r"^The list voc/empty is empty\.$"):
+    with pytest.raises(
+        ValueError, match=r"^The list voc/empty is empty\. Put one id on each line\.$"
+    ):
         splits_of(root, train=["voc/train", "voc/empty"])
 
 

@@ -140,6 +140,6 @@ def cases_in(folder: Path) -> list[Case]:
 
 
 def _is_tree(path: Path) -> bool:
-    """Tells if a path is a tree whose values are beside it."""
+    """Tell if a path is a tree whose values are beside it."""
     kinds = TREES.get(path.name, ())
     return path.is_dir() and any(path.with_name(f"{kind}.npz").is_file() for kind in kinds)

@@ -25,7 +25,7 @@ KINDS = {
 
 
 def failed(record: dict[str, Any]) -> dict[str, str]:
-    """What exceeded its tolerance, and where."""
+    """The rows that exceeded their tolerance."""
     return {row["what"]: row["where"] for row in record["rows"] if not row["ok"]}
 
 

@@ -1,4 +1,4 @@
-"""`fcn data check NAME`: what of a data set is on disk, what can be read, and what it holds."""
+"""`fcn data check NAME`: the files of a data set, their contents, and those that are broken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from fcn_lightning.data.contents import Contents
     from fcn_lightning.data.inventory import Inventory
 
-OPTIONS = {"`data.root`": "--data-root", "`data.download=true`": "--download"}
+OPTIONS = {
+    "`data.root` or `data.voc_root`": "--data-root",
+    "`data.root` or `data.sbd_root`": "--data-root",
+    "`data.root`": "--data-root",
+    "`data.download=true`": "--download",
+}
 """Keys in messages, and the options of this command that set them."""
 
 app = typer.Typer(help="The data on disk.", no_args_is_help=True)
@@ -89,7 +94,7 @@ def _with_options(text: str) -> str:
 
 
 def _inventory_lines(inventory: Inventory) -> str:
-    """The lists and files, one a line."""
+    """Format the lists and files, one a line."""
     rows = []
     for row in inventory.lists:
         differs = row.official not in (None, row.count)
@@ -115,7 +120,7 @@ def _read(title: str, dataset: SegmentationDataset) -> Contents:
 
 
 def _contents_lines(contents: dict[str, Contents]) -> str:
-    """What is broken, the sizes, and a table for each head."""
+    """Format the broken files, the sizes, and a table for each head."""
     from fcn_lightning.labels import by_name
 
     lines = []
@@ -172,7 +177,7 @@ def _percent(value: float) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:
-    """Lines whose cells stand below each other."""
+    """Align the cells of rows."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
     return "".join(f"  {line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""What images and label maps hold: sizes, classes, void, and what cannot be read."""
+"""The contents of images and label maps: sizes, classes, void, and files that are damaged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fcn_lightning.labels import VOID, LabelSets, by_name
 
 @dataclass
 class Contents:
-    """What the examples of a data set hold.
+    """The contents of a data set's examples.
 
     Attributes:
         labels: The classes of each head.
@@ -60,7 +60,7 @@ class Contents:
 
 
 def read_contents(dataset: SegmentationDataset) -> Iterator[Contents]:
-    """Read every example, with several threads; yields what was read so far after each one."""
+    """Read every example, with several threads; yield the contents so far after each one."""
     contents = Contents(dataset.labels)
     pool = ThreadPoolExecutor()
     try:

@@ -1,4 +1,4 @@
-"""What the lists of a data set need on disk, and what of it is there. No image is read."""
+"""The files that the lists of a data set need, compared with those on disk; none is read."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def inventory_of(sources: Sources, train: Sequence[str], val: str) -> Inventory:
         path = None if split in sources.official else trees[0].list_of(split.rpartition("/")[2])
         lists.append(ListCount(split, len(ids), sources.official_count(split), path))
         if not ids:
-            missing.append(f"The list {split} is empty.")
+            missing.append(f"The list {split} is empty. Put one id on each line.")
         for name in ids:
             needed[holder(name, trees).name][name] = None
     files = []
@@ -86,10 +86,16 @@ def inventory_of(sources: Sources, train: Sequence[str], val: str) -> Inventory:
         counts = [*_named_files(tree), *_counts(tree, names)]
         files += counts
         missing += _missing(tree, counts)
-    counted = [sources.official_count(split) for split in train]
-    alone = len({tree.name for split in train for tree in sources.trees_of(split)}) == 1
-    total = sum(count or 0 for count in counted) if all(counted) and alone else None
-    return Inventory(tuple(lists), tuple(files), tuple(missing), total or None)
+    return Inventory(
+        tuple(lists), tuple(files), tuple(missing), _official_num_train(sources, train)
+    )
+
+
+def _official_num_train(sources: Sources, train: Sequence[str]) -> int | None:
+    """The sum of the official lists of one tree; lists of several trees may overlap."""
+    counts = [sources.official_count(split) for split in train]
+    trees = {tree.name for split in train for tree in sources.trees_of(split)}
+    return sum(filter(None, counts)) if len(trees) == 1 and all(counts) else None
 
 
 def inventory_of_splits(splits: Splits) -> Inventory:
@@ -129,7 +135,7 @@ def _count(source: str, kind: str, folder: Path, paths: Sequence[Path]) -> FileC
 
 
 def _missing(tree: Tree, counts: Iterable[FileCount]) -> list[str]:
-    """What is missing of a tree: parts, then kinds of files; each part once says how to get it."""
+    """List the missing parts and files of a tree, with one instruction for each part."""
     absent = [place.problem for place in tree.places if not place.exists]
     sentences: dict[str, list[str]] = {}
     for count in filter(_incomplete, counts):

@@ -27,7 +27,7 @@ Color = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Mask:
-    """What is masked in images: nothing, the foreground, the background, or both.
+    """The regions of images that are masked: none, the foreground, the background, or both.
 
     The background is class 0, the foreground all other classes. Masked pixels have the color that
     the network subtracts, so they are about zero after normalization. With "both", the foreground
@@ -37,8 +37,8 @@ class Mask:
     be either, are masked with either, and belong to the background with "both".
 
     Attributes:
-        train: What is masked in training images.
-        test: What is masked in images that are scored.
+        train: The region that is masked in training images.
+        test: The region that is masked in images that are scored.
 
     Raises:
         ValueError: A value is unknown.
@@ -69,7 +69,7 @@ class Masked(Dataset[Sample]):
 
         Args:
             dataset: The data set.
-            region: What is masked.
+            region: The region that is masked.
             colors: The color of masked pixels, by modality.
             labels: The classes of the data set.
 

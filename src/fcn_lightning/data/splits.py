@@ -146,7 +146,7 @@ class Sources:
         return tree.ids(split.removeprefix(f"{tree.name}/"))
 
     def official_count(self, split: str) -> int | None:
-        """How many ids the official list of this name has; None if that is not known."""
+        """The number of ids in the official list of this name; None if it is unknown."""
         if split in self.official:
             return len(official(split))
         (tree,) = self.trees_of(split)
@@ -172,7 +172,7 @@ def found(split: str, ids: Sequence[str], trees: Sequence[Tree]) -> list[Example
         ValueError: There are no ids, or images or labels of them are missing.
     """
     if not ids:
-        raise ValueError(f"The list {split} is empty.")
+        raise ValueError(f"The list {split} is empty. Put one id on each line.")
     holders = {name: holder(name, trees) for name in ids}
     if missing := [name for name, tree in holders.items() if not tree.has(name)]:
         places = " or ".join(str(tree.root) for tree in trees)

@@ -27,7 +27,7 @@ class Files:
         return File(self.folder / self.pattern.format(name), self.read)
 
     def has(self, name: str) -> bool:
-        """Tells if the file of an id exists."""
+        """Tell if the file of an id exists."""
         return self.pattern.format(name) in self._names
 
     @cached_property
@@ -38,7 +38,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a data set lies or, if it is missing, where it was looked for.
+    """The folder of a data set or, if it is missing, the folders that were searched.
 
     Attributes:
         title: The name of the data set in messages.
@@ -68,7 +68,7 @@ class Place:
 
     @property
     def problem(self) -> str:
-        """What a user gets to read if the data set is missing."""
+        """The message for a missing data set."""
         return (
             f"{self.title} is not in {', '.join(map(str, self.searched))}: none of these has a "
             f"folder {self.inside}. {self.how}"
@@ -115,12 +115,12 @@ class Tree:
 
     @property
     def how(self) -> str:
-        """How to get what is missing."""
+        """The instructions to get the parts."""
         return " ".join(dict.fromkeys(place.how for place in self.places))
 
     @property
     def exists(self) -> bool:
-        """Whether all of its parts are there."""
+        """True if all of its parts are there."""
         return all(place.exists for place in self.places)
 
     def require(self) -> None:
@@ -159,11 +159,11 @@ class Tree:
         return [name for name in ids if name not in self.leave_out]
 
     def has_image(self, name: str) -> bool:
-        """Tells if an id has its images, of all modalities."""
+        """Tell if an id has its images, of all modalities."""
         return all(files.has(name) for files in self.images.values())
 
     def has(self, name: str) -> bool:
-        """Tells if an id has all of its images and labels."""
+        """Tell if an id has all of its images and labels."""
         return all(files.has(name) for _, files in self.kinds)
 
     def example(self, name: str) -> Example:

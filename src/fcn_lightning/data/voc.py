@@ -24,9 +24,9 @@ HOW = (
 )
 COUNTS = {
     "VOC2012": {"train": 1464, "val": 1449, "trainval": 2913},
-    "VOC2011": {"train": 1112, "val": 1111, "trainval": 2223},
+    "VOC2011": {"train": 1112},
 }
-"""How many ids the lists of each year's devkit have."""
+"""The number of ids in the lists of each year's devkit, where it is known."""
 
 OFFICIAL = {
     "seg11valid": ("voc",),

@@ -1,7 +1,7 @@
 """Dense evaluation: patch by patch, by shift-and-stitch, and by filter rarefaction (a trous).
 
-A network of stride 32 has one output for every 32 x 32 pixels of the image. There are three ways to
-more of them, up to one for each pixel:
+A network of stride 32 has one output for every 32 x 32 pixels of the image. Three ways give more of
+them, up to one for each pixel:
 
 - `patch_by_patch` runs the network on a patch of the image for each output.
 - `shift_and_stitch` runs it on shifted images and interlaces the outputs.
@@ -144,9 +144,9 @@ def shift_and_stitch(backbone: Chain, image: Float[Tensor, "n c h w"]) -> DenseM
 def a_trous(backbone: Chain, stride: int = 1) -> Chain:
     """Copy a backbone into one of smaller stride, with the same weights.
 
-    From the layer on at which the stride would exceed `stride`, convolutions and pooling layers
-    have stride 1 and are dilated by the stride that was removed before them: the filters of the
-    paper's filter rarefaction, with zeros between their weights. Padding grows with dilation, so
+    Layers that would make the stride larger than `stride` get stride 1, and the convolutions and
+    pooling layers after them are dilated by the stride that was removed: the filters of the paper's
+    filter rarefaction, with zeros between their weights. Padding grows with dilation, so
     every pixel of the backbone's own maps keeps its place.
 
     Args:

@@ -17,7 +17,7 @@ from fcn_lightning.models.geometry import Grid
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` counts.
+    """The counts of a network.
 
     Attributes:
         num_convolutions: Convolution layers on the longest path from the image to the scores. fc6,

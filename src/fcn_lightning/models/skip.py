@@ -23,10 +23,10 @@ Upscore = Literal["fixed", "learned", "all"]
 CVPR 2015), or "all". Every one starts as bilinear interpolation."""
 
 Fuse = Literal["sum", "max"]
-"""How two streams are combined: "sum", or the maximum of each score ("max")."""
+"""The combination of two streams: "sum", or the maximum of each score ("max")."""
 
 ScoreInit = Literal["zero", "random"]
-"""How scoring layers are initialized: with zeros, or with Gaussian weights of `SCORE_STD`."""
+"""The initialization of scoring layers: zeros, or Gaussian weights of `SCORE_STD`."""
 
 SCORE_STD = 0.01
 """Caffe's usual Gaussian filler; CVPR 2015 does not say which one it tried."""

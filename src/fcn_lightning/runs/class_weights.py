@@ -29,8 +29,8 @@ def class_weights(
     sets = by_name(train.labels)
     if chosen == "balanced":
         *_, contents = read_contents(train)
-        for problem in (*contents.damaged, *contents.out_of_range):
-            raise ValueError(problem)
+        if broken := [*contents.damaged, *contents.out_of_range]:
+            raise ValueError(broken[0])
         return {h: balanced_weights(contents.pixels[h][: len(of)]) for h, of in sets.items()}
     if len(sets) > 1 or len(chosen) != len(sets[""]):
         classes = ", ".join(f"{len(of)} of {head or of.name}" for head, of in sets.items())

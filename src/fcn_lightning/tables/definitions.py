@@ -27,7 +27,7 @@ class Scores(Strict):
 
 
 class Printed(Strict):
-    """What a paper prints in a row, as fractions; None where it prints nothing.
+    """The numbers that a paper prints in a row, as fractions; None where it prints none.
 
     Attributes:
         heads: The scores of other heads than the first, by head: `geo`.
@@ -88,7 +88,7 @@ class Data(Strict):
 
 
 class Own(Strict):
-    """How a row is run on one data set, where it is not run as on the others.
+    """The run of a row on one data set, where it differs from the others.
 
     Attributes:
         stands_in: The network that takes the place of the row's on this data; the footer says so.
@@ -104,7 +104,7 @@ class Row(Strict):
     """A line of the table.
 
     Attributes:
-        overrides: Those of its run; None for another method, which is printed and not run.
+        overrides: The overrides of its run; None for another method, which is not run.
         by_data: Its own experiment, overrides and free keys by data set.
     """
 

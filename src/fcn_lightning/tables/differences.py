@@ -1,4 +1,4 @@
-"""What each row adds to the row above it, and how sure that is given the scored images."""
+"""The difference of each row to the row above it, with a bootstrap interval over images."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from fcn_lightning.tables.records import Finished, Records
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs of a table are wanted, and where.
+    """The runs of a table that are wanted, and their folder.
 
     Attributes:
         rows: The ids of the wanted rows; empty for all.
