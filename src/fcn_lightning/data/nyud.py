@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_depth, read_image
+from fcn_lightning.data.images import read_depth, read_stored_image
 from fcn_lightning.data.mat import read_mat, shifted
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
@@ -73,7 +73,7 @@ def sources(
         key: Files(
             place.folder / "data" / FOLDERS[modality],
             "img_{}.png",
-            read_depth if modality == "depth" else read_image,
+            read_depth if modality == "depth" else read_stored_image,
         )
         for key, modality in chosen.items()
     }

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import LabelRangeError, read_image
+from fcn_lightning.data.dataset import LabelRangeError
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Place, Tree, find
@@ -78,7 +79,7 @@ def sources(root: str, classes: str | None = None) -> Sources:
     tree = Tree(
         "pascal_context",
         (voc, context),
-        by_name(Files(voc.folder / "JPEGImages", "{}.jpg", read_image)),
+        by_name(Files(voc.folder / "JPEGImages", "{}.jpg", read_stored_image)),
         by_name(labels),
         voc.folder / "ImageSets" / "Main",
         counts=COUNTS,

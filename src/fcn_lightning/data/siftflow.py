@@ -12,7 +12,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat, shifted
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
@@ -76,7 +76,7 @@ def sources(
     top = Path(root)
     insides = [f"{folder}/{INSIDE}" for folder in ("Images", *FOLDERS.values())]
     place = find([top, top / "SiftFlowDataset", top / "siftflow"], insides, "SIFT Flow", HOW)
-    images = Files(place.folder / "Images" / INSIDE, "{}.jpg", read_image)
+    images = Files(place.folder / "Images" / INSIDE, "{}.jpg", read_stored_image)
     maps = {
         key: Files(
             place.folder / FOLDERS[head] / INSIDE,

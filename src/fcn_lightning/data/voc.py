@@ -13,7 +13,7 @@ from numpy import ndarray
 from PIL import Image
 
 from fcn_lightning.data import sbd
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import VOC, LabelSet, by_name
@@ -115,7 +115,7 @@ def tree(root: Path, *, download: bool = False) -> Tree:
 
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
     place = find(_folders(root), ("JPEGImages", "SegmentationClass"), "VOC", HOW)
-    images = Files(place.folder / "JPEGImages", "{}.jpg", read_image)
+    images = Files(place.folder / "JPEGImages", "{}.jpg", read_stored_image)
     labels = Files(place.folder / "SegmentationClass", "{}.png", read_label)
     lists = place.folder / "ImageSets" / "Segmentation"
     counts = COUNTS.get(place.folder.name, {})
