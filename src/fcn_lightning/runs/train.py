@@ -29,7 +29,8 @@ from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.datamodule import SegmentationData
-from fcn_lightning.labels import num_classes
+from fcn_lightning.formats.checkpoint import Checkpoint
+from fcn_lightning.labels import LabelSets, num_classes
 from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
@@ -77,7 +78,7 @@ def train(run: Run, group: str | None = None) -> Record:
         run.recipe,
         average_over=splits.average_over,
         seed=run.settings.seed,
-        card=card(run),
+        card=card(run, splits.labels),
         class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
@@ -239,8 +240,8 @@ def continued(run: Run, last: Path) -> str | None:
     return str(formats.find(Path(run.settings.ckpt_path))) if run.settings.ckpt_path else None
 
 
-def card(run: Run) -> dict[str, Any]:
-    """Describe in plain values what evaluation needs: data set, loss, precision, and the mask."""
+def card(run: Run, labels: LabelSets) -> dict[str, Any]:
+    """Describe in plain values what else is needed: classes, data set, loss, precision, mask."""
     data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
     for key in ("root", "voc_root", "sbd_root"):
         if data.get(key):
@@ -248,6 +249,7 @@ def card(run: Run) -> dict[str, Any]:
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
         **masked,
+        "labels": Checkpoint.card_of_labels(labels),
         "data": {"name": data.pop("name"), "arguments": data},
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),
