@@ -127,6 +127,7 @@ NYUD = LabelSet(
         "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure",
         "otherfurniture", "otherprop",
     ),
+    values=tuple((value,) for value in range(1, 41)),
 )  # fmt: skip
 
 SIFTFLOW = LabelSet(
@@ -137,8 +138,11 @@ SIFTFLOW = LabelSet(
         "plant", "pole", "river", "road", "rock", "sand", "sea", "sidewalk", "sign", "sky",
         "staircase", "streetlight", "sun", "tree", "window",
     ),
+    values=tuple((value,) for value in range(1, 34)),
 )  # fmt: skip
 """Semantic classes; cow, desert and moon do not occur in the test set."""
 
-SIFTFLOW_GEO = LabelSet("siftflow_geo", ("sky", "horizontal", "vertical"))
+SIFTFLOW_GEO = LabelSet(
+    "siftflow_geo", ("sky", "horizontal", "vertical"), values=((1,), (2,), (3,))
+)
 """Geometric classes of the same images."""

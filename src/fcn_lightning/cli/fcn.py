@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fcn_lightning.cli import compare, data, evaluate, export, import_, predict, table
+from fcn_lightning.cli.streams import escape_unprintable
 
 app = typer.Typer(
     help="Fully convolutional networks: masks, scores, tables, weights, data. "
@@ -45,6 +46,7 @@ def _options(
 
 def main() -> None:
     """Run the command."""
+    escape_unprintable()
     app()
 
 

@@ -52,7 +52,7 @@ class Rate:
         self._done += 1
         self._bar.advance(self._task)
         now = time.monotonic()
-        if self._bar.disable and now - self._said > EVERY:
+        if self._bar.disable and now - self._said > EVERY and self._done < self._total:
             self._said = now
             speed = self._done / (now - self._began)
             left = (self._total - self._done) / speed

@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from fcn_lightning.cli.errors import reported
+from fcn_lightning.cli.streams import escape_unprintable
 from fcn_lightning.launch import JobsFailedError
 from fcn_lightning.runs.compose import conf_dir
 from fcn_lightning.runs.processes import end_with_parent, is_first_process
@@ -59,6 +60,7 @@ def train_one(config: DictConfig, hydra_config: DictConfig) -> float | None:
 def main() -> None:
     """Run the command."""
     end_with_parent()
+    escape_unprintable()
     sys.argv[1:] = [OTHER_WORDS.get(argument, argument) for argument in sys.argv[1:]]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach `reported` as they are
     with reported("traceback=true" in sys.argv):

@@ -18,6 +18,7 @@ from fcn_lightning.data.images import read_depth, read_image
 from fcn_lightning.formats import read_checkpoint
 from fcn_lightning.inference.averaging import Averaging
 from fcn_lightning.inference.memory import PROBES, Demand, resident, weight_copies
+from fcn_lightning.inference.shards import local_device
 from fcn_lightning.inference.tiles import Span, Tiling, cut
 from fcn_lightning.labels import LabelSet, by_name, unnamed
 from fcn_lightning.models import FCN, Classifier, LateFusion
@@ -243,11 +244,12 @@ def load(
     memory: float = MEMORY,
     approximate: bool = False,
 ) -> Predictor:
-    """Load the network of a checkpoint, or of a run's last one, on a GPU if there is one.
+    """Load the network of a checkpoint, or of a run's last one.
 
     Args:
         place: A run's folder, or a checkpoint file.
-        device: Where the network runs.
+        device: Where the network runs; None for a GPU if there is one, another one for each
+            process of torchrun or srun.
         averaging: The versions of an image whose scores are averaged.
         memory: What prediction may take in gigabytes.
         approximate: Allow tiles where they change the scores.
@@ -265,7 +267,7 @@ def load(
     del checkpoint
     return Predictor(
         network,
-        device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        device or local_device(torch.cuda.device_count()),
         labels=labels,
         averaging=averaging,
         memory=memory,
@@ -291,5 +293,5 @@ def _size(images: Sequence[Mapping[str, Image]]) -> tuple[int, int]:
 
 
 def _tensor(image: Image) -> Tensor:
-    pixels = torch.from_numpy(image)
+    pixels = torch.from_numpy(image if image.flags.writeable else image.copy())
     return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)

@@ -86,9 +86,9 @@ class FCN(nn.Module):
     def has_global_gates(self) -> bool:
         """Whether a pixel's scores depend on all of the image, beyond their receptive field.
 
-        A backbone with global gates (squeeze and excitation) says so by an attribute of this name.
+        A backbone with global gates (squeeze and excitation) has a true attribute `global_gates`.
         """
-        return bool(getattr(self.backbone, "has_global_gates", False))
+        return bool(getattr(self.backbone, "global_gates", False))
 
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, before the last upscore layer."""
