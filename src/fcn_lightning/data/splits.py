@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -37,6 +37,21 @@ class Splits:
     val_split: str
     lists: dict[str, Any]
     average_over: tuple[str, ...] = ()
+
+    def with_first(self, num_train: int) -> Splits:
+        """Return the same splits with the first training images alone.
+
+        Raises:
+            ValueError: There are fewer, or `num_train` is not positive.
+        """
+        examples = self.train.examples
+        if not 1 <= num_train <= len(examples):
+            raise ValueError(
+                f"`data.num_train` must be 1 to {len(examples)}, the training images; got "
+                f"{num_train}."
+            )
+        train = SegmentationDataset(examples[:num_train], self.train.labels)
+        return replace(self, train=train, lists={**self.lists, "num_train": num_train})
 
 
 def splits_of(
