@@ -9,6 +9,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from fcn_lightning.callbacks.lightning_internals import EpochlessProgressBar
+from fcn_lightning.callbacks.speed import Speed, memory
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
@@ -81,6 +82,11 @@ class ProgressBar(EpochlessProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # the loggers' version; a run has none
+        metrics.pop("step", None)  # of the loggers' points
+        speeds = (each for each in trainer.callbacks if isinstance(each, Speed))  # type: ignore[attr-defined]
+        if trainer.training and (speed := next(speeds, None)):
+            metrics["images/s"] = f"{speed.images_per_second(trainer):.1f}"
+            metrics["GiB"] = f"{memory(trainer) / 2**30:.1f}"
         return metrics
 
 

@@ -20,7 +20,9 @@ from fcn_lightning.callbacks import (
     MetricsFile,
     PerImage,
     Progress,
+    Speed,
     Stopping,
+    WandbResults,
     WholeCheckpoints,
     end_processes,
     in_words,
@@ -41,7 +43,13 @@ from fcn_lightning.runs.compose import plain
 from fcn_lightning.runs.data import read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
-from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
+from fcn_lightning.runs.observers import (
+    check_loggers,
+    finish_wandb,
+    run_callbacks,
+    run_loggers,
+    sends_model,
+)
 from fcn_lightning.runs.processes import is_first_process, lost_connections_reported
 from fcn_lightning.runs.record import Record, Start, is_complete, read_record, without_nan
 from fcn_lightning.runs.run import Run
@@ -67,6 +75,7 @@ def train(run: Run, group: str | None = None) -> Record:
         return read_record(run.folder)
     configure_torch()
     lightning.seed_everything(run.settings.seed, verbose=False)
+    check_loggers(run)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted = start_weights(run, network)
@@ -206,12 +215,14 @@ def fit_and_test(
         run.folder / "checkpoints" / "last.ckpt",
         MetricsFile(run.folder / "metrics.csv"),
     )
-    progress, stopping, per_image = Progress(), Stopping(last, metrics), PerImage(run.folder)
+    progress, speed = Progress(), Speed(run.recipe.batch)
+    stopping, per_image = Stopping(last, metrics), PerImage(run.folder)
+    results = WandbResults(run.folder, progress, speed, sends_model(run))
     trainer: Trainer = instantiate(
         run.config.trainer,
         default_root_dir=str(run.folder),
         logger=[metrics, *run_loggers(run, group)],
-        callbacks=[progress, stopping, per_image, *run_callbacks(run)],
+        callbacks=[progress, speed, stopping, per_image, results, *run_callbacks(run)],
         plugins=[WholeCheckpoints()],
         **trainer_arguments(run.config.trainer, run.recipe, run.needs),
     )
