@@ -23,6 +23,7 @@ SOLVERS = {
     ("voc", "fcn32s"): (1e-10, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn16s"): (1e-12, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn8s"): (1e-14, 0.99, 1, 100_000, "sum"),
+    ("voc", "fcn32s_low_rate"): (1e-12, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn8s_at_once"): (1e-10, 0.99, 1, 300_000, "sum"),
     ("voc_alexnet", "fcn32s"): (1e-4, 0.9, 20, 100_000, "mean"),
     ("pascal_context", "fcn32s"): (1e-10, 0.99, 1, 400_000, "sum"),

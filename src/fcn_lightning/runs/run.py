@@ -16,7 +16,7 @@ from fcn_lightning.data import Augment, Mask
 from fcn_lightning.models import Classifier, Network, build
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
-from fcn_lightning.runs.compose import compose, plain
+from fcn_lightning.runs.compose import compose, missing_keys, plain
 from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
@@ -103,14 +103,19 @@ class Run:
 
     def network(self, num_classes: int | dict[str, int]) -> Network:
         """Build the network, for a number of classes (or one for each head)."""
-        return build(
-            backbone=plain(self.config.backbone),
-            head=plain(self.config.head),
-            num_classes=num_classes,
-            normalize=plain(self.config.normalize),
-            fusion=self.config.fusion,
-            image_scale=self.config.image_scale,
-        )
+        return network_of(self.config, num_classes)
+
+
+def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network:
+    """Build the network of a composed config, for a number of classes (or one for each head)."""
+    return build(
+        backbone=plain(config.backbone),
+        head=plain(config.head),
+        num_classes=num_classes,
+        normalize=plain(config.normalize),
+        fusion=config.fusion,
+        image_scale=config.image_scale,
+    )
 
 
 def read_run(
@@ -168,7 +173,7 @@ def read_run(
     parameter_groups(network, recipe)
     if isinstance(network, Classifier):
         _refuse_settings_of_pixels(recipe, mask)
-    _refuse_missing(config)
+    refuse_missing(config)
     check_trainer(config.trainer, recipe, run.needs)
     return run
 
@@ -200,9 +205,13 @@ def _refuse_settings_of_pixels(recipe: Recipe, mask: Mask) -> None:
             )
 
 
-def _refuse_missing(config: DictConfig) -> None:
-    """Refuse a config that lacks a value, except the classifier, which only some starts need."""
-    if missing := OmegaConf.missing_keys(config) - {"classifier"}:
+def refuse_missing(config: DictConfig) -> None:
+    """Refuse a config that lacks a value.
+
+    Raises:
+        ValueError: The message names the first key.
+    """
+    if missing := missing_keys(config):
         key = min(missing)
         raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
 
