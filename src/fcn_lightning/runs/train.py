@@ -6,7 +6,6 @@ import logging
 import resource
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,8 @@ from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.data.suspicions import before_a_run
 from fcn_lightning.datamodule import SegmentationData
-from fcn_lightning.labels import LabelSets, by_name, num_classes
+from fcn_lightning.formats.checkpoint import Checkpoint
+from fcn_lightning.labels import LabelSets, num_classes
 from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
@@ -251,7 +251,7 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
         **masked,
-        "labels": {head: asdict(of) for head, of in by_name(labels).items()},
+        "labels": Checkpoint.card_of_labels(labels),
         "data": data_card(run.config.data),
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),
