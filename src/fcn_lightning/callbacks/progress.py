@@ -20,10 +20,13 @@ class Progress(Callback):
 
     Attributes:
         best: `step` and `mean_iu` of the best validation; None before the first one with a score.
+        earlier: The seconds that a resumed run worked before, up to its last checkpoint.
     """
 
     def __init__(self) -> None:
         self.best: dict[str, float] | None = None
+        self.earlier = 0.0
+        self._began = time.monotonic()
         self._start = (0, 0.0)
         self._logged = 0
 
@@ -59,10 +62,11 @@ class Progress(Callback):
         log.info("step %d, %s", trainer.global_step, in_words(values))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "seconds": self.earlier + time.monotonic() - self._began}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+        self.earlier = state_dict.get("seconds", 0.0)
 
 
 class ProgressBar(EpochlessProgressBar):

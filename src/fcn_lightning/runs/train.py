@@ -93,7 +93,8 @@ def train(run: Run, group: str | None = None) -> Record:
         finally:
             finish_wandb()
         record = record_of(run, splits, task, trainer, progress, per_image)
-        record.seconds, record.commit = round(time.monotonic() - began, 1), made_by
+        record.seconds = round(progress.earlier + time.monotonic() - began, 1)
+        record.commit = made_by
         if trainer.is_global_zero:
             record.write(run.folder)
             tell(run, record)
