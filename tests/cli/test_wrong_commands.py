@@ -243,7 +243,8 @@ def test_a_stage_whose_stage_before_is_not_there(command: Command, tmp_path: Pat
         (["compare", "a", "b"], "a is not a finished run: it has no per_image.npz."),
         (["data", "check", "vocc"], "Unknown choice `data=vocc`. Choose from ade20k, "
          "cityscapes, folder, nyud, pascal_context, shapes, shapes_context, shapes_nyud, "
-         "shapes_siftflow, siftflow, single_shapes, voc, voc2012, voc_aug, voc_trees. Did you mean `voc`?"),
+         "shapes_siftflow, siftflow, single_shapes, voc, voc2012, voc_aug, voc_trees. Did "
+         "you mean `voc`?"),
         (["data", "check", "nyud"], "The place of nyud is not known. Add --data-root DIR."),
     ],
 )  # fmt: skip
