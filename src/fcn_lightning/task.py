@@ -186,12 +186,13 @@ class SegmentationTask(LightningModule):
             first, labels = not results.scores, self.labels[head]
             scores, prefix = metric.compute(), "" if first else f"{head}/"
             metric.reset()
+            class_iu = scores.class_iu.flatten()  # torchmetrics squeezes that of a single class
             named = {name: float(getattr(scores, name)) for name in SCORES}
             if first and self.average_over:
-                subset = scores.class_iu[labels.indices(list(self.average_over))]
+                subset = class_iu[labels.indices(list(self.average_over))]
                 named["mean_iu_subset"] = float(subset.nanmean())
             results.scores.update({f"{prefix}{name}": value for name, value in named.items()})
-            for name, value in zip(labels.classes, scores.class_iu.tolist()):
+            for name, value in zip(labels.classes, class_iu.tolist()):
                 results.class_iu[f"{prefix}{name}"] = value
                 self.log(f"{stage}/{prefix}iu/{name}", value)
         self.log("step", float(self.global_step))  # of all loggers' points

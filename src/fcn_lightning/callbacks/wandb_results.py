@@ -52,10 +52,10 @@ class WandbResults(Callback):
                 "memory_gib": memory(trainer) / 2**30,
             }
         )
-        for name in ("best", "last") if self.log_model else ():
+        for path in sorted(self.folder.glob("checkpoints/*.ckpt")) if self.log_model else ():
             artifact = wandb.Artifact(f"model-{run.id}", type="model")
-            artifact.add_file(str(self.folder / "checkpoints" / f"{name}.ckpt"))
-            run.log_artifact(artifact, aliases=[name])
+            artifact.add_file(str(path))
+            run.log_artifact(artifact, aliases=[path.stem])
 
 
 def per_image_scores(path: Path) -> list[list[Any]]:
