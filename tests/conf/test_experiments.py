@@ -148,5 +148,5 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
         for name, parameter in net.named_parameters()
         if "score_" in name and name.endswith("bias") and parameter.abs().max() > 0
     }
-    streams = {"fcn32s": 1, "fcn16s": 2}.get(head, 3)
+    streams = {"fcn32s": 1, "fcn32s_low_rate": 1, "fcn16s": 2}.get(head, 3)
     assert len(moved) == streams * {"siftflow": 2, "nyud_color_hha": 2}.get(experiment, 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
 from fcn_lightning.callbacks.lightning_internals import EpochlessProgressBar
+from fcn_lightning.callbacks.speed import Speed, memory
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
@@ -18,7 +20,7 @@ class Progress(Callback):
     """Logs a line at every validation and, without a progress bar, ten times in training.
 
     Attributes:
-        best: `step` and `mean_iu` of the best validation; None before the first one.
+        best: `step` and `mean_iu` of the best validation; None before the first one with a score.
         earlier: The seconds that a resumed run worked before, up to its last checkpoint.
     """
 
@@ -55,7 +57,8 @@ class Progress(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
         values = pl_module.results["val"].scores
-        if self.best is None or values["mean_iu"] > self.best["mean_iu"]:
+        best = -math.inf if self.best is None else self.best["mean_iu"]
+        if values["mean_iu"] > best:  # not if it is NaN
             self.best = {"step": trainer.global_step, "mean_iu": values["mean_iu"]}
         log.info("step %d, %s", trainer.global_step, in_words(values))
 
@@ -81,6 +84,11 @@ class ProgressBar(EpochlessProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # the loggers' version; a run has none
+        metrics.pop("step", None)  # of the loggers' points
+        speeds = (each for each in trainer.callbacks if isinstance(each, Speed))  # type: ignore[attr-defined]
+        if trainer.training and (speed := next(speeds, None)):
+            metrics["images/s"] = f"{speed.images_per_second(trainer):.1f}"
+            metrics["GiB"] = f"{memory(trainer) / 2**30:.1f}"
         return metrics
 
 

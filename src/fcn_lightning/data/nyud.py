@@ -33,6 +33,7 @@ def read(
     modalities: str | Sequence[str] = "color",
     average_over: Sequence[str] = (),
     labels: LabelSet = NYUD,
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of NYUDv2.
 
@@ -44,12 +45,14 @@ def read(
         modalities: One of color, depth and hha, or several of them.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
         labels: The classes.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The data set is missing.
         ValueError: A modality or list is unknown, or images of a list are missing.
     """
-    return splits_of(name, labels, sources(root, modalities, labels), train, val, average_over)
+    found = sources(root, modalities, labels)
+    return splits_of(name, labels, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(

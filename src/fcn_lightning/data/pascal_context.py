@@ -17,6 +17,7 @@ from fcn_lightning.data.dataset import LabelRangeError
 from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat
 from fcn_lightning.data.splits import Sources, Splits, splits_of
+from fcn_lightning.data.text_files import read_lines
 from fcn_lightning.data.tree import Files, Place, Tree, find
 from fcn_lightning.labels import LabelSet, by_name
 
@@ -37,6 +38,7 @@ def read(
     val: str,
     classes: str | None = None,
     average_over: Sequence[str] = (),
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of PASCAL-Context.
 
@@ -47,6 +49,7 @@ def read(
         val: List of the images to score.
         classes: A file with the names of the classes; None for `context/59_labels.txt`.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The images or their annotation are missing.
@@ -56,7 +59,7 @@ def read(
     for tree in found.trees.values():
         tree.require()
     labels = _labels(_context(root).folder, classes)
-    return splits_of(name, labels, found, train, val, average_over)
+    return splits_of(name, labels, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(root: str, classes: str | None = None) -> Sources:
@@ -127,8 +130,7 @@ def lookup(names: Sequence[str], labels: LabelSet) -> ndarray:
 
 def names_in(path: Path) -> list[str]:
     """Read the names of a list with lines such as `12: bed` or `bed`."""
-    lines = filter(None, map(str.strip, path.read_text(encoding="utf-8-sig").splitlines()))
-    return [line.partition(":")[2].strip() or line for line in lines]
+    return [line.partition(":")[2].strip() or line for line in read_lines(path)]
 
 
 def _context(root: str) -> Place:

@@ -41,6 +41,7 @@ def read(
     heads: str | Sequence[str] = ("sem", "geo"),
     average_over: Sequence[str] = (),
     labels: Mapping[str, LabelSet] = LABELS,
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of SIFT Flow.
 
@@ -53,6 +54,7 @@ def read(
         heads: sem or geo, or both.
         average_over: Semantic classes whose mean IU is reported in addition to that of all.
         labels: The classes of each head.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The data set is missing.
@@ -60,7 +62,8 @@ def read(
     """
     chosen = _chosen(heads, labels)
     of_heads = unnamed({key: labels[head] for key, head in chosen.items()})
-    return splits_of(name, of_heads, sources(root, heads, labels), train, val, average_over)
+    found = sources(root, heads, labels)
+    return splits_of(name, of_heads, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(

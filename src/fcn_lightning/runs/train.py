@@ -20,7 +20,9 @@ from fcn_lightning.callbacks import (
     MetricsFile,
     PerImage,
     Progress,
+    Speed,
     Stopping,
+    WandbResults,
     WholeCheckpoints,
     end_processes,
     in_words,
@@ -28,6 +30,7 @@ from fcn_lightning.callbacks import (
 from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
+from fcn_lightning.data.suspicions import before_a_run
 from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.formats.checkpoint import Checkpoint
 from fcn_lightning.labels import LabelSets, num_classes
@@ -38,11 +41,16 @@ from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
 from fcn_lightning.runs.class_weights import class_weights
 from fcn_lightning.runs.class_weights import describe as describe_weights
-from fcn_lightning.runs.compose import plain
-from fcn_lightning.runs.data import read_data
+from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
-from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
+from fcn_lightning.runs.observers import (
+    check_loggers,
+    finish_wandb,
+    run_callbacks,
+    run_loggers,
+    sends_model,
+)
 from fcn_lightning.runs.processes import is_first_process, lost_connections_reported
 from fcn_lightning.runs.record import Record, Start, is_complete, read_record, without_nan
 from fcn_lightning.runs.run import Run
@@ -68,6 +76,7 @@ def train(run: Run, group: str | None = None) -> Record:
         return read_record(run.folder)
     configure_torch()
     lightning.seed_everything(run.settings.seed, verbose=False)
+    check_loggers(run)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted = start_weights(run, network)
@@ -83,6 +92,9 @@ def train(run: Run, group: str | None = None) -> Record:
     )
     with opened(run, is_writer=is_first_process()):
         introduce(run, network, splits, transplanted)
+        if is_first_process():
+            for sentence in (*splits.remarks, *before_a_run(splits.train, splits.val)):
+                log.warning("%s", sentence)
         if weights:
             log.info("class weights: %s", describe_weights(weights, splits.labels))
         try:
@@ -207,12 +219,14 @@ def fit_and_test(
         run.folder / "checkpoints" / "last.ckpt",
         MetricsFile(run.folder / "metrics.csv"),
     )
-    progress, stopping, per_image = Progress(), Stopping(last, metrics), PerImage(run.folder)
+    progress, speed = Progress(), Speed(run.recipe.batch)
+    stopping, per_image = Stopping(last, metrics), PerImage(run.folder)
+    results = WandbResults(run.folder, progress, speed, sends_model(run))
     trainer: Trainer = instantiate(
         run.config.trainer,
         default_root_dir=str(run.folder),
         logger=[metrics, *run_loggers(run, group)],
-        callbacks=[progress, stopping, per_image, *run_callbacks(run)],
+        callbacks=[progress, speed, stopping, per_image, results, *run_callbacks(run)],
         plugins=[WholeCheckpoints()],
         **trainer_arguments(run.config.trainer, run.recipe, run.needs),
     )
@@ -242,16 +256,15 @@ def continued(run: Run, last: Path) -> str | None:
 
 
 def card(run: Run, labels: LabelSets) -> dict[str, Any]:
-    """Describe in plain values what else is needed: classes, data set, loss, precision, mask."""
-    data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
-    for key in ("root", "voc_root", "sbd_root"):
-        if data.get(key):
-            data[key] = str(Path(data[key]).resolve())
+    """Describe in plain values what prediction and evaluation need.
+
+    These are the classes of each head, the data set, the loss, the precision, and the mask.
+    """
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
         **masked,
         "labels": Checkpoint.card_of_labels(labels),
-        "data": {"name": data.pop("name"), "arguments": data},
+        "data": data_card(run.config.data),
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),
     }
