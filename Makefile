@@ -6,8 +6,8 @@ GOLDEN ?= tests/golden
 TESTS ?=
 VENV := .venv
 SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
-# A process for each core, with one thread each: OpenMP's threads would compete.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10
+# A process for each core, with one thread each: OpenMP's threads would compete. Files run in conftest.py's order.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --durations=10
 
 .DEFAULT_GOAL := help
 .PHONY: help venv install table2 fidelity test test-all test-gpu test-pythons lint format clean
