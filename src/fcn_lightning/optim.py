@@ -236,8 +236,9 @@ def _of_layers(prefixes: tuple[str, ...], names: list[str], key: str) -> set[str
 
 
 def _layer(name: str) -> str:
-    """`backbone.conv1_1.weight` -> `conv1_1`."""
-    return f".{name}".split(".")[-2]
+    """`backbone.conv1_1.weight` -> `conv1_1`; `head.score_fr.bias` -> `score_fr`."""
+    layer = name.rpartition(".")[0]
+    return layer.rpartition("backbone." if "backbone." in layer else ".")[2]
 
 
 def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:

@@ -118,15 +118,19 @@ def find(place: Path) -> Path:
     return path
 
 
-def read_checkpoint(place: Path) -> Checkpoint:
+def read_checkpoint(place: Path, *, mmap: bool = False) -> Checkpoint:
     """Read the last checkpoint of a run folder, or a checkpoint file.
+
+    Args:
+        place: The folder or file.
+        mmap: Leave the weights on disk until they are used.
 
     Raises:
         FileNotFoundError: It does not exist.
         ValueError: It is not a checkpoint of this package, or of another format version.
     """
     path = find(place)
-    return Checkpoint.parse(path, load(path))
+    return Checkpoint.parse(path, load(path, mmap=mmap))
 
 
 def _scores(name: str) -> bool:

@@ -6,6 +6,7 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def train(run: Run, group: str | None = None) -> Record:
     lightning.seed_everything(run.settings.seed, verbose=False)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
-    transplanted = start_weights(run, network)
+    transplanted, notes = start_weights(run, network)
     weights = class_weights(run.recipe.class_weights, splits.train)
     task = SegmentationTask(
         network,
@@ -81,7 +82,7 @@ def train(run: Run, group: str | None = None) -> Record:
         class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
-        introduce(run, network, splits, transplanted)
+        introduce(run, network, splits, transplanted, notes)
         if weights:
             log.info("class weights: %s", describe_weights(weights, splits.labels))
         try:
@@ -164,15 +165,28 @@ def splits_of(run: Run) -> Splits:
     return splits
 
 
-def start_weights(run: Run, network: Network) -> Transplant | None:
-    """Copy the weights that the run starts from into the network; None if it starts anew."""
+def start_weights(run: Run, network: Network) -> tuple[Transplant | None, list[str]]:
+    """Copy the weights that the run starts from into the network.
+
+    Returns:
+        What was copied, None if the run starts anew, and notes on how files were read.
+    """
     source: dict[str, Tensor] = {}
+    notes = []
     for modality, path in run.start.items():
-        source |= with_suffix(formats.read_weights(path, network), modality)
-    return transplant(network, source) if run.start else None
+        weights = formats.read_weights(path, network)
+        source |= with_suffix(weights, modality) if modality else weights
+        notes += [weights.note] if weights.note else []
+    return (transplant(network, source) if run.start else None), notes
 
 
-def introduce(run: Run, network: Network, splits: Splits, transplanted: Transplant | None) -> None:
+def introduce(
+    run: Run,
+    network: Network,
+    splits: Splits,
+    transplanted: Transplant | None,
+    notes: Sequence[str] = (),
+) -> None:
     """Log what is about to be trained, and keep the network's summary as `network.txt`."""
     log.info("%s/%s, seed %d", run.experiment, run.variant, run.settings.seed)
     if run.debug:
@@ -180,6 +194,8 @@ def introduce(run: Run, network: Network, splits: Splits, transplanted: Transpla
     log.info("in %s, %s", run.folder, describe(splits.lists))
     start = ", ".join(map(str, run.start.values())) or "nothing"
     log.info("starts from %s%s", start, f": {transplanted}" if transplanted else "")
+    for note in notes:
+        log.info(note)
     summary = f"{summarize(network)}\n\n{describe_groups(network, run.recipe)}\n"
     log.info("network:\n%s", summary)
     if is_first_process():
