@@ -136,6 +136,7 @@ def read_run(
     overrides, choices = tuple(hydra.overrides.task), hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)
+    _refuse_missing(config)
     check_name(config.data)
     recipe: Recipe = instantiate(config.recipe, _convert_="all")
     recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
@@ -168,7 +169,7 @@ def read_run(
     parameter_groups(network, recipe)
     if isinstance(network, Classifier):
         _refuse_settings_of_pixels(recipe, mask)
-    _refuse_missing(config)
+    _refuse_statistics_of_different_sizes(run)
     check_trainer(config.trainer, recipe, run.needs)
     return run
 
@@ -198,6 +199,20 @@ def _refuse_settings_of_pixels(recipe: Recipe, mask: Mask) -> None:
                 f"`{key}` ({value}) needs label maps, but a classifier scores whole images. Set it "
                 "to null."
             )
+
+
+def _refuse_statistics_of_different_sizes(run: Run) -> None:
+    """Refuse processes that would wait for statistics of images that others do not have.
+
+    Raises:
+        ValueError: Images of several sizes are normalized over several processes.
+    """
+    trained = run.config.backbone.get("batch_norm") == "trained"
+    if trained and run.needs.num_processes > 1 and run.augment.crop is None:
+        raise ValueError(
+            "backbone.batch_norm=trained on several processes needs training images of one size. "
+            "Set `augment.crop`, or use backbone.batch_norm=frozen."
+        )
 
 
 def _refuse_missing(config: DictConfig) -> None:
