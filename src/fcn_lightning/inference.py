@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from fcn_lightning.data.dataset import read_depth, read_image
+from fcn_lightning.data.images import read_depth, read_image
 from fcn_lightning.formats import read_checkpoint
 from fcn_lightning.labels import by_name, unnamed
 from fcn_lightning.models import FCN, Classifier, LateFusion

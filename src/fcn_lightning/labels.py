@@ -29,20 +29,36 @@ def voc_palette() -> UInt8[ndarray, "256 3"]:
     return palette
 
 
+Color = tuple[int, int, int]
+"""Red, green and blue, from 0 to 255."""
+
+
 @dataclass(frozen=True)
 class LabelSet:
-    """The classes of a data set in the order of their labels, drawn in the colors of VOC."""
+    """The classes of a data set in the order of their labels.
+
+    Attributes:
+        name: The name of the set in messages.
+        classes: The names of the classes.
+        colors: The color of each class; None for the colors of VOC.
+        values: The values of each class in label files; None for the label itself.
+    """
 
     name: str
     classes: tuple[str, ...]
+    colors: tuple[Color, ...] | None = None
+    values: tuple[tuple[int, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
 
     @property
     def palette(self) -> UInt8[ndarray, "256 3"]:
-        """The color of each label."""
-        return voc_palette()
+        """The color of each label; void and labels without a class have VOC's."""
+        palette = voc_palette()
+        if self.colors:
+            palette[: len(self)] = self.colors
+        return palette
 
     def indices(self, names: list[str]) -> list[int]:
         """The labels of the classes with these names.

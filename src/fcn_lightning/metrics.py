@@ -48,7 +48,7 @@ def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:
         pixel_acc=float(correct.sum() / confusion.sum()),
         mean_acc=float((correct / labeled).nanmean()),
         mean_iu=float(class_iu.nanmean()),
-        fw_iu=float((frequency * class_iu)[frequency > 0].sum()),
+        fw_iu=float((frequency * class_iu)[~(frequency == 0)].sum()),  # NaN without valid pixels
         class_iu=class_iu,
     )
 

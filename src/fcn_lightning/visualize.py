@@ -23,9 +23,10 @@ def overlay(
     palette: UInt8[ndarray, "256 3"],
     opacity: float = 0.6,
 ) -> ndarray:
-    """Blends the colors of the classes into the image, except class 0, the background."""
-    mixed = (1 - opacity) * image + opacity * colorize(label, palette)
-    return np.where((label == 0)[..., None], image, mixed.round()).astype(np.uint8)
+    """Blends the colors of the classes into the image, except black, as of the background."""
+    colors = colorize(label, palette)
+    mixed = (1 - opacity) * image + opacity * colors
+    return np.where(colors.any(-1, keepdims=True), mixed.round(), image).astype(np.uint8)
 
 
 def in_a_row(pictures: Sequence[UInt8[ndarray, "h _ 3"]]) -> ndarray:

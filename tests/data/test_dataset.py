@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from fcn_lightning.data import sbd, voc
-from fcn_lightning.data.dataset import Example, File, SegmentationDataset, read_image
+from fcn_lightning.data.dataset import Example, File, SegmentationDataset
+from fcn_lightning.data.images import read_image
 from fcn_lightning.labels import VOC
 
 LABEL = np.array([[0, 1, 255], [20, 2, 0]], np.uint8)
@@ -53,50 +54,6 @@ def test_an_sbd_label_is_the_class_segmentation(example, tmp_path):
             "label"
         ].tolist()
         == LABEL.tolist()
-    )
-
-
-def test_gray_images_become_rgb(tmp_path):
-    Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "gray.png")
-    assert read_image(tmp_path / "gray.png").tolist() == [[[0] * 3, [200] * 3]]
-
-
-def test_gray_jpegs_become_rgb(tmp_path):
-    Image.new("L", (8, 8), 100).save(tmp_path / "gray.jpg")
-    image = read_image(tmp_path / "gray.jpg")
-    assert image.shape == (8, 8, 3)
-    assert abs(image.astype(int) - 100).max() <= 2
-
-
-def test_cmyk_jpegs_become_rgb(tmp_path):
-    Image.new("CMYK", (16, 8), (0, 255, 255, 0)).save(tmp_path / "red.jpg", quality=95)
-    image = read_image(tmp_path / "red.jpg")
-    assert image.shape == (8, 16, 3)
-    assert abs(image.astype(int) - [255, 0, 0]).max() <= 6
-
-
-def test_an_alpha_channel_is_dropped(tmp_path):
-    Image.new("RGBA", (1, 1), (10, 20, 30, 40)).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 30]]]
-
-
-def test_a_truncated_jpeg_is_refused(tmp_path):
-    path = tmp_path / "cut.jpg"
-    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(path)
-    path.write_bytes(path.read_bytes()[:1500])
-    with pytest.raises(ValueError, match="Cannot read") as error:
-        read_image(path)
-    assert str(error.value).startswith(f"Cannot read the image {path}: ")
-
-
-def test_a_text_file_is_no_image(tmp_path):
-    path = tmp_path / "page.jpg"
-    path.write_text("<html>")
-    with pytest.raises(ValueError, match="Cannot read") as error:
-        read_image(path)
-    assert str(error.value) == (
-        f"Cannot read the image {path}: cannot identify image file '{path}'."
     )
 
 

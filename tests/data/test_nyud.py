@@ -161,7 +161,7 @@ def test_a_text_file_is_no_image(root, damaged, folder):
     path = root / "data" / folder / "img_5001.png"
     path.write_text("<html>")
     assert damaged(read(root).val) == (
-        f"Cannot read the image {path}: cannot identify image file '{path}'."
+        f"Cannot read the image {path}: its format is unknown, or the file is damaged."
     )
 
 

@@ -1,5 +1,6 @@
 """Metrics and pictures of a run, scores of its images, its checkpoints and its progress."""
 
+from fcn_lightning.callbacks.best import BestCheckpoint
 from fcn_lightning.callbacks.loggers import MetricsFile, wandb_logger
 from fcn_lightning.callbacks.per_image import PerImage
 from fcn_lightning.callbacks.pictures import Pictures
@@ -7,6 +8,7 @@ from fcn_lightning.callbacks.progress import Progress, ProgressBar, in_words
 from fcn_lightning.callbacks.stopping import Stopping, WholeCheckpoints, end_processes
 
 __all__ = [
+    "BestCheckpoint",
     "MetricsFile",
     "PerImage",
     "Pictures",

@@ -82,7 +82,7 @@ class Pictures(Callback):
         images, labels = by_name(group["image"]), by_name(group["label"])
         self._chosen.append(
             Shown(
-                group["name"][0],
+                group["name"][0].replace("/", "_"),  # ids may have subfolders
                 {name: _colors(image[0].cpu()) for name, image in images.items()},
                 {head: label[0].cpu().numpy() for head, label in labels.items()},
                 {head: p[0].to("cpu", torch.uint8).numpy() for head, p in predictions.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ class Progress(Callback):
     """Logs a line at every validation and, without a progress bar, ten times in training.
 
     Attributes:
-        best: `step` and `mean_iu` of the best validation; None before the first one.
+        best: `step` and `mean_iu` of the best validation; None before the first one with a score.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,8 @@ class Progress(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, SegmentationTask)
         values = pl_module.results["val"].scores
-        if self.best is None or values["mean_iu"] > self.best["mean_iu"]:
+        best = -math.inf if self.best is None else self.best["mean_iu"]
+        if values["mean_iu"] > best:  # not if it is NaN
             self.best = {"step": trainer.global_step, "mean_iu": values["mean_iu"]}
         log.info("step %d, %s", trainer.global_step, in_words(values))
 

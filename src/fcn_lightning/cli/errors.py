@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+UNREAD = re.compile(r"unexpected keyword argument '(?P<key>\w+)'(?s:.*)full_key: (?P<node>[\w.]+)")
+"""Hydra's message for a key that is no argument of a `_target_`."""
 
 PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
 """How to install the choices of a group that come with plugins."""
@@ -49,6 +53,8 @@ def is_of_input(error: BaseException) -> bool:
 def sentence(error: BaseException) -> str:
     """Say in one line what an error means for a user."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        if found := UNREAD.search(str(error)):
+            return f"Unknown key `{found['node']}.{found['key']}`."
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return _unparsed(error)

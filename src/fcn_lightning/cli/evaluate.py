@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,13 @@ from rich.table import Table
 from fcn_lightning.cli.errors import reported
 
 
+class Split(StrEnum):
+    """The images to score."""
+
+    val = "val"
+    test = "test"
+
+
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder or a checkpoint file.")],
     data: Annotated[str | None, typer.Option(help="Other data than it was trained with.")] = None,
@@ -21,6 +29,7 @@ def evaluate(
     config_dir: Annotated[
         Path | None, typer.Option(help="A folder with configs of your own, as of fcn-train.")
     ] = None,
+    split: Annotated[Split, typer.Option(help="Score the test images of data=folder.")] = Split.val,
     as_json: Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Full tracebacks.")] = False,
 ) -> None:
@@ -28,7 +37,7 @@ def evaluate(
     from fcn_lightning.runs.evaluate import evaluate as scores_of
 
     with reported(traceback):
-        found = scores_of(checkpoint, data, data_root, config_dir)
+        found = scores_of(checkpoint, data, data_root, config_dir, split.value)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:

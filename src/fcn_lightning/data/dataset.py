@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy import ndarray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -102,36 +100,6 @@ def read_example(
         head: _read_label(file, image.shape[:2], sets[head])
         for head, file in by_name(example.label).items()
     }
-
-
-def read_image(path: Path) -> ndarray:
-    """Read an image file as RGB, (h, w, 3) uint8; gray and CMYK images are converted.
-
-    Raises:
-        ValueError: It cannot be read, or is truncated.
-    """
-    with _named(path), Image.open(path) as image:
-        return np.array(image.convert("RGB"))
-
-
-def read_depth(path: Path) -> ndarray:
-    """Read a gray image of 8 or 16 bits as (h, w) float32; 0 is a missing depth.
-
-    Raises:
-        ValueError: It cannot be read, is truncated, or has colors.
-    """
-    with _named(path), Image.open(path) as image:
-        if not (image.mode == "L" or image.mode.startswith("I")):
-            raise SyntaxError(f"expected a gray image of depths, got one of mode {image.mode}")
-        return np.array(image, dtype=np.float32)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"Cannot read the image {path}: {error}.") from error
 
 
 def _image_tensor(pixels: ndarray) -> Tensor:

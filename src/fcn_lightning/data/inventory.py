@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fcn_lightning.data.dataset import Example, SegmentationDataset
 from fcn_lightning.data.splits import Sources, Splits, holder
 from fcn_lightning.data.tree import Tree
 from fcn_lightning.labels import by_name
+
+MANY = 4
+"""Folders of one kind of file that are counted one by one."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +105,22 @@ def _official_num_train(sources: Sources, train: Sequence[str]) -> int | None:
 
 def inventory_of_splits(splits: Splits) -> Inventory:
     """The inventory of a data set whose reader says nothing about its folders."""
-    records = {r["list"]: r for r in (*splits.lists["train"], splits.lists["val"])}
+    named = [*splits.lists["train"], splits.lists["val"], splits.lists.get("test")]
+    records = {r["list"]: r for r in named if r}
     lists = (ListCount(name, record["count"], None, None) for name, record in records.items())
-    paths: dict[tuple[str, Path], list[Path]] = {}
-    for example in (*splits.train.examples, *splits.val.examples):
+    paths: dict[str, list[Path]] = {}
+    for example in (*splits.train.examples, *splits.val.examples, *_of(splits.test)):
         parts = {f"{name} image".strip(): file for name, file in by_name(example.image).items()}
         if not isinstance(example.label, int):
             labels = by_name(example.label)
             parts |= {f"{name} label".strip(): file for name, file in labels.items()}
         for kind, file in parts.items():
-            paths.setdefault((kind, file.path.parent), []).append(file.path)
-    files = [_count(splits.name, kind, folder, own) for (kind, folder), own in paths.items()]
+            paths.setdefault(kind, []).append(file.path)
+    files = [
+        _count(splits.name, kind, folder, in_folder)
+        for kind, own in paths.items()
+        for folder, in_folder in _by_folder(own).items()
+    ]
     return Inventory(tuple(lists), tuple(files), tuple(map(_sentence, filter(_incomplete, files))))
 
 
@@ -128,10 +138,25 @@ def _named_files(tree: Tree) -> list[FileCount]:
 
 
 def _count(source: str, kind: str, folder: Path, paths: Sequence[Path]) -> FileCount:
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    absent = [path for path in paths if path.name not in there]
+    folders = filter(Path.is_dir, {path.parent for path in paths})
+    there = {path for at in folders for path in at.iterdir()}
+    absent = [path for path in paths if path not in there]
     first = absent[0] if absent else None
     return FileCount(source, kind, folder, len(paths) - len(absent), len(paths), first)
+
+
+def _by_folder(paths: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Group files by their folders, or by the folder above all if there are many."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    if len(folders) <= MANY:
+        return folders
+    return {Path(os.path.commonpath(folders)): list(paths)}
+
+
+def _of(dataset: SegmentationDataset | None) -> Sequence[Example]:
+    return dataset.examples if dataset else ()
 
 
 def _missing(tree: Tree, counts: Iterable[FileCount]) -> list[str]:

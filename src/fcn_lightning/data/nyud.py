@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_depth, read_image
+from fcn_lightning.data.images import read_depth, read_stored_image
 from fcn_lightning.data.mat import read_mat, shifted
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
@@ -33,6 +33,7 @@ def read(
     modalities: str | Sequence[str] = "color",
     average_over: Sequence[str] = (),
     labels: LabelSet = NYUD,
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of NYUDv2.
 
@@ -44,12 +45,14 @@ def read(
         modalities: One of color, depth and hha, or several of them.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
         labels: The classes.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The data set is missing.
         ValueError: A modality or list is unknown, or images of a list are missing.
     """
-    return splits_of(name, labels, sources(root, modalities, labels), train, val, average_over)
+    found = sources(root, modalities, labels)
+    return splits_of(name, labels, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(
@@ -73,7 +76,7 @@ def sources(
         key: Files(
             place.folder / "data" / FOLDERS[modality],
             "img_{}.png",
-            read_depth if modality == "depth" else read_image,
+            read_depth if modality == "depth" else read_stored_image,
         )
         for key, modality in chosen.items()
     }

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import LabelRangeError, read_image
+from fcn_lightning.data.dataset import LabelRangeError
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat
 from fcn_lightning.data.splits import Sources, Splits, splits_of
+from fcn_lightning.data.text_files import read_lines
 from fcn_lightning.data.tree import Files, Place, Tree, find
 from fcn_lightning.labels import LabelSet, by_name
 
@@ -36,6 +38,7 @@ def read(
     val: str,
     classes: str | None = None,
     average_over: Sequence[str] = (),
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of PASCAL-Context.
 
@@ -46,6 +49,7 @@ def read(
         val: List of the images to score.
         classes: A file with the names of the classes; None for `context/59_labels.txt`.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The images or their annotation are missing.
@@ -55,7 +59,7 @@ def read(
     for tree in found.trees.values():
         tree.require()
     labels = _labels(_context(root).folder, classes)
-    return splits_of(name, labels, found, train, val, average_over)
+    return splits_of(name, labels, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(root: str, classes: str | None = None) -> Sources:
@@ -78,7 +82,7 @@ def sources(root: str, classes: str | None = None) -> Sources:
     tree = Tree(
         "pascal_context",
         (voc, context),
-        by_name(Files(voc.folder / "JPEGImages", "{}.jpg", read_image)),
+        by_name(Files(voc.folder / "JPEGImages", "{}.jpg", read_stored_image)),
         by_name(labels),
         voc.folder / "ImageSets" / "Main",
         counts=COUNTS,
@@ -126,8 +130,7 @@ def lookup(names: Sequence[str], labels: LabelSet) -> ndarray:
 
 def names_in(path: Path) -> list[str]:
     """Read the names of a list with lines such as `12: bed` or `bed`."""
-    lines = filter(None, map(str.strip, path.read_text(encoding="utf-8-sig").splitlines()))
-    return [line.partition(":")[2].strip() or line for line in lines]
+    return [line.partition(":")[2].strip() or line for line in read_lines(path)]
 
 
 def _context(root: str) -> Place:

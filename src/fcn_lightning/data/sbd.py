@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import load_mat
 from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import by_name
@@ -34,7 +34,7 @@ def tree(root: Path, *, download: bool = False) -> Tree:
         (root / "sbd").mkdir(parents=True, exist_ok=True)
         datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
     place = find(_folders(root), ("img", "cls"), "SBD", HOW)
-    images = Files(place.folder / "img", "{}.jpg", read_image)
+    images = Files(place.folder / "img", "{}.jpg", read_stored_image)
     labels = Files(place.folder / "cls", "{}.mat", read_label)
     return Tree("sbd", (place,), by_name(images), by_name(labels), place.folder, counts=COUNTS)
 

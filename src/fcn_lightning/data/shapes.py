@@ -18,8 +18,9 @@ from numpy import ndarray
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
-from fcn_lightning.data.dataset import Example, File, SegmentationDataset, read_image
+from fcn_lightning.data.dataset import Example, File, SegmentationDataset
 from fcn_lightning.data.drawn import draw_once
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.splits import Splits, record
 from fcn_lightning.data.voc import voc_and_sbd
 from fcn_lightning.labels import VOID, LabelSet, voc_palette
@@ -223,7 +224,7 @@ def _draw_singles(root: Path) -> None:
 def _single_examples(folder: Path) -> list[Example]:
     paths = sorted(folder.glob("*/*.jpg"), key=lambda path: path.name)
     of_class = SINGLE_SHAPES.classes.index
-    return [Example(p.stem, File(p, read_image), of_class(p.parent.name)) for p in paths]
+    return [Example(p.stem, File(p, read_stored_image), of_class(p.parent.name)) for p in paths]
 
 
 def _save_palette(label: ndarray, path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat, shifted
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
@@ -41,6 +41,7 @@ def read(
     heads: str | Sequence[str] = ("sem", "geo"),
     average_over: Sequence[str] = (),
     labels: Mapping[str, LabelSet] = LABELS,
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of SIFT Flow.
 
@@ -53,6 +54,7 @@ def read(
         heads: sem or geo, or both.
         average_over: Semantic classes whose mean IU is reported in addition to that of all.
         labels: The classes of each head.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: The data set is missing.
@@ -60,7 +62,8 @@ def read(
     """
     chosen = _chosen(heads, labels)
     of_heads = unnamed({key: labels[head] for key, head in chosen.items()})
-    return splits_of(name, of_heads, sources(root, heads, labels), train, val, average_over)
+    found = sources(root, heads, labels)
+    return splits_of(name, of_heads, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(
@@ -76,7 +79,7 @@ def sources(
     top = Path(root)
     insides = [f"{folder}/{INSIDE}" for folder in ("Images", *FOLDERS.values())]
     place = find([top, top / "SiftFlowDataset", top / "siftflow"], insides, "SIFT Flow", HOW)
-    images = Files(place.folder / "Images" / INSIDE, "{}.jpg", read_image)
+    images = Files(place.folder / "Images" / INSIDE, "{}.jpg", read_stored_image)
     maps = {
         key: Files(
             place.folder / FOLDERS[head] / INSIDE,

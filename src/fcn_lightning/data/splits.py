@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -28,6 +28,8 @@ class Splits:
             out because they are scored.
         average_over: Classes of the first head whose mean IU is reported in addition to that of
             all classes.
+        test: Test images, which a run neither trains on nor scores; None if there are none.
+        remarks: A sentence for each thing in the folder that is left out.
     """
 
     name: str
@@ -37,6 +39,20 @@ class Splits:
     val_split: str
     lists: dict[str, Any]
     average_over: tuple[str, ...] = ()
+    test: SegmentationDataset | None = None
+    remarks: tuple[str, ...] = ()
+
+    def with_test(self) -> Splits:
+        """The splits with the test images in place of the validation images.
+
+        Raises:
+            ValueError: There are no test images.
+        """
+        if self.test is None:
+            raise ValueError(f"{self.name} has no test images. Set `data.test`, or score `val`.")
+        test = self.lists["test"]
+        lists = {**self.lists, "val": test}
+        return replace(self, val=self.test, val_split=test["list"], lists=lists)
 
 
 def splits_of(
@@ -46,11 +62,15 @@ def splits_of(
     train: Sequence[str],
     val: str,
     average_over: Sequence[str] = (),
+    *,
+    test: str | None = None,
+    allow_overlap: bool = False,
+    remarks: Sequence[str] = (),
 ) -> Splits:
     """Make splits of a data set's lists.
 
-    Several training lists make one ordered union of ids. Images of the validation list are left out
-    of training.
+    Several training lists make one ordered union of ids. Images of the validation list and of the
+    test list are left out of training.
 
     Args:
         name: The name of the data set in tables.
@@ -59,27 +79,34 @@ def splits_of(
         train: Training lists.
         val: Validation list.
         average_over: Classes of the first head whose mean IU is reported in addition.
+        test: Test list.
+        allow_overlap: Images that are scored may be trained on.
+        remarks: Sentences about what is left out.
 
     Raises:
-        ValueError: A list is unknown, or images of it are missing.
+        ValueError: A list is unknown, or images of it are missing, or all training images are
+            scored.
     """
     next(iter(by_name(labels).values())).indices(list(average_over))
     val_examples = examples_of(val)
     sources = {source: examples_of(source) for source in train}
     union = _union(list(sources.values()))
-    scored = {example.name for example in val_examples}
-    kept = [example for example in union if example.name not in scored]
+    test_examples = examples_of(test) if test else []
+    scored = {example.name for example in (*val_examples, *test_examples)}
+    kept = [example for example in union if allow_overlap or example.name not in scored]
     if train and not kept:
         raise ValueError(
             f"No training images are left: all images of {', '.join(train)} are in {val}, which is "
-            "scored."
+            "scored. To train on images that are scored, set `data.allow_overlap=true`."
         )
-    lists = {
+    lists: dict[str, Any] = {
         "train": [record(source, examples) for source, examples in sources.items()],
         "val": record(val, val_examples),
         "num_train": len(kept),
         "num_left_out": len(union) - len(kept),
     }
+    if test:
+        lists["test"] = record(test, test_examples)
     return Splits(
         name,
         labels,
@@ -88,6 +115,8 @@ def splits_of(
         val,
         lists,
         tuple(average_over),
+        SegmentationDataset(test_examples, labels) if test else None,
+        tuple(remarks),
     )
 
 
@@ -188,9 +217,10 @@ def describe(lists: Mapping[str, Any]) -> str:
     """Describe the `lists` of Splits in one line."""
     sources = " + ".join(f"{r['list']} ({r['count']})" for r in lists["train"])
     val = lists["val"]
+    test = f"; test images: {lists['test']['count']}" if "test" in lists else ""
     return (
         f"training on {lists['num_train']} images of {sources}, leaving out "
-        f"{lists['num_left_out']} of {val['list']}; scoring on {val['list']} ({val['count']})"
+        f"{lists['num_left_out']} of {val['list']}; scoring on {val['list']} ({val['count']}){test}"
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from numpy import ndarray
 
 from fcn_lightning.data.dataset import Example, File
+from fcn_lightning.data.text_files import read_lines
 from fcn_lightning.labels import unnamed
 
 
@@ -147,7 +148,7 @@ class Tree:
             ValueError: There is no such list.
         """
         if path := self.list_of(split):
-            ids = path.read_text(encoding="utf-8-sig").split()
+            ids = read_lines(path)
         elif split in self.shipped:
             ids = official(self.shipped[split])
         else:

@@ -5,18 +5,21 @@ Source: VOCtrainval_11-May-2012.tar and VOCtrainval_25-May-2011.tar.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from PIL import Image
 
 from fcn_lightning.data import sbd
-from fcn_lightning.data.dataset import read_image
+from fcn_lightning.data.classes import read_classes
+from fcn_lightning.data.images import read_stored_image
+from fcn_lightning.data.label_files import LabelReader
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
-from fcn_lightning.labels import VOC, LabelSet, by_name
+from fcn_lightning.labels import VOC, VOID, LabelSet, by_name
 
 HOW = (
     "Unpack VOCtrainval_11-May-2012.tar there, set `data.root` or `data.voc_root`, or download VOC "
@@ -49,6 +52,8 @@ def voc_and_sbd(
     download: bool = False,
     average_over: Sequence[str] = (),
     labels: LabelSet = VOC,
+    classes: str | Sequence[Any] | Mapping[str, Any] | None = None,
+    allow_overlap: bool = False,
 ) -> Splits:
     """Make splits of PASCAL VOC and SBD.
 
@@ -67,13 +72,17 @@ def voc_and_sbd(
         download: Download and verify what is missing.
         average_over: Classes whose mean IU is reported in addition to that of all classes.
         labels: The classes.
+        classes: A class file, or its content, for a VOC folder with other classes; SBD has none.
+        allow_overlap: Images that are scored may be trained on.
 
     Raises:
         FileNotFoundError: A data set is missing.
-        ValueError: A list is unknown, or images of it are missing.
+        ValueError: A list is unknown, or images of it are missing, or a class file is wrong.
     """
-    found = sources(root, train, val, voc_root, sbd_root, download)
-    return splits_of(name, labels, found, train, val, average_over)
+    found = sources(root, train, val, voc_root, sbd_root, download, classes)
+    if classes is not None:
+        labels = read_classes(classes).label_set(name, (VOID,))
+    return splits_of(name, labels, found, train, val, average_over, allow_overlap=allow_overlap)
 
 
 def sources(
@@ -83,6 +92,7 @@ def sources(
     voc_root: str | None = None,
     sbd_root: str | None = None,
     download: bool = False,
+    classes: str | Sequence[Any] | Mapping[str, Any] | None = None,
 ) -> Sources:
     """The trees of PASCAL VOC and SBD, and their lists.
 
@@ -93,30 +103,38 @@ def sources(
         voc_root: The folder of VOC, if not under `root`.
         sbd_root: The folder of SBD, if not under `root`.
         download: Download and verify what the lists need and is missing.
+        classes: A class file, or its content; None for VOC's classes, whose labels are indices.
     """
     lists = (*train, val)
     needed = {kind for split in lists for kind in OFFICIAL.get(split, (split.partition("/")[0],))}
     trees = {
-        "voc": tree(Path(voc_root or root), download=download and "voc" in needed),
+        "voc": tree(
+            Path(voc_root or root),
+            download=download and "voc" in needed,
+            read=None if classes is None else LabelReader(read_classes(classes)),
+        ),
         "sbd": sbd.tree(Path(sbd_root or root), download=download and "sbd" in needed),
     }
     return Sources(trees, OFFICIAL)
 
 
-def tree(root: Path, *, download: bool = False) -> Tree:
+def tree(
+    root: Path, *, download: bool = False, read: Callable[[Path], ndarray] | None = None
+) -> Tree:
     """The tree of VOC 2012 or, if it is missing, of VOC 2011 under `root`.
 
     Args:
         root: The VOC folder itself, or a folder in which an archive was unpacked.
         download: Download VOC 2012 if both are missing.
+        read: Reads a label file; None for palette PNGs.
     """
     if download and not any((folder / "JPEGImages").is_dir() for folder in _folders(root)):
         from torchvision import datasets  # takes seconds
 
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
     place = find(_folders(root), ("JPEGImages", "SegmentationClass"), "VOC", HOW)
-    images = Files(place.folder / "JPEGImages", "{}.jpg", read_image)
-    labels = Files(place.folder / "SegmentationClass", "{}.png", read_label)
+    images = Files(place.folder / "JPEGImages", "{}.jpg", read_stored_image)
+    labels = Files(place.folder / "SegmentationClass", "{}.png", read or read_label)
     lists = place.folder / "ImageSets" / "Segmentation"
     counts = COUNTS.get(place.folder.name, {})
     return Tree("voc", (place,), by_name(images), by_name(labels), lists, counts=counts)

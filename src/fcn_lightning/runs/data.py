@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +13,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning.data import Splits
+from fcn_lightning.data.classes import content_of
 from fcn_lightning.data.inventory import Inventory, inventory_of, inventory_of_splits
 from fcn_lightning.labels import by_name, num_classes
 from fcn_lightning.runs.compose import compose, plain
@@ -29,26 +30,38 @@ def check_name(node: DictConfig) -> None:
 
 
 def data_config(
-    name: str, arguments: Mapping[str, Any], root: Path | None, config_dir: Path | None = None
+    name: str,
+    arguments: Mapping[str, Any],
+    root: Path | None,
+    config_dir: Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> DictConfig:
     """Compose the data config of this name, with some of its arguments changed.
 
-    Arguments that the config does not have are left out.
+    Arguments that the config does not have are left out; overrides of unknown keys are refused.
 
     Raises:
-        ValueError: The place of the data is unknown.
+        ValueError: The place of the data is unknown, or an override is of no key of `data`.
     """
-    node: DictConfig = compose([f"data={name}"], config_dir).data
+    for override in overrides:
+        if not override.lstrip("+~").startswith("data."):
+            raise ValueError(
+                f"`{override}` does not configure data. Write data.KEY=VALUE, with a key of "
+                f"conf/data/{name}.yaml."
+            )
+    node: DictConfig = compose([f"data={name}", *overrides], config_dir).data
     check_name(node)
     if root is not None:
         arguments = {**arguments, "root": str(root), "voc_root": None, "sbd_root": None}
     for key, value in arguments.items():
         if key not in node.keys():  # noqa: SIM118  a key whose value is missing is not `in` the node
             continue
-        if key != "train" or OmegaConf.is_list(node._get_node(key)):  # a list of lists, not a file
+        if key != "train" or OmegaConf.is_list(node[key]):  # a list of lists, not a file
             node[key] = value
     if OmegaConf.is_missing(node, "root"):
         raise ValueError(f"The place of {name} is not known. Add --data-root DIR.")
+    if missing := sorted(map(str, OmegaConf.missing_keys(node))):
+        raise ValueError(f"`{missing[0]}` is not set. Add {missing[0]}=VALUE.")
     return node
 
 
@@ -94,6 +107,29 @@ def read_data(node: DictConfig, normalize: str | Mapping[str, str] | None = None
             "same."
         )
     return splits
+
+
+PATHS = ("root", "voc_root", "sbd_root")
+"""Arguments that are folders."""
+
+
+def data_card(node: DictConfig) -> dict[str, Any]:
+    """Return the packaged data config and the arguments with which a run's data is read again.
+
+    Paths are absolute. The classes of a class file take its place, so that an evaluation has the
+    classes of the run, whatever becomes of the file.
+    """
+    data = {key: value for key, value in plain(node).items() if key != "_target_"}
+    name = data.pop("name")
+    if node._target_ == "fcn_lightning.data.folder.read":
+        top = Path(data["root"] or "").resolve()
+        if isinstance(data["classes"], str):
+            data["classes"] = content_of(str(top / data["classes"]))
+        return {"name": "folder", "arguments": {**data, "root": str(top), "name": name}}
+    if node._target_ == "fcn_lightning.data.voc_and_sbd" and data["classes"]:
+        data["classes"] = content_of(data["classes"])
+    data |= {key: str(Path(data[key]).resolve()) for key in PATHS if data.get(key)}
+    return {"name": name, "arguments": data}
 
 
 def check_classes(splits: Splits, classes: int | Mapping[str, int], place: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from hydra.utils import instantiate
@@ -23,7 +23,11 @@ from fcn_lightning.task import SegmentationTask
 
 
 def evaluate(
-    place: Path, data: str | None, root: Path | None, config_dir: Path | None = None
+    place: Path,
+    data: str | None,
+    root: Path | None,
+    config_dir: Path | None = None,
+    split: Literal["val", "test"] = "val",
 ) -> dict[str, Any]:
     """Score the last checkpoint of a run, or a checkpoint file, on images masked as in its run.
 
@@ -32,14 +36,17 @@ def evaluate(
         data: The name of a data config; None for the data that it was trained with.
         root: Where the data is; None for where it was.
         config_dir: A folder of configs that is searched first.
+        split: The images to score: those that runs score, or test images.
 
     Raises:
-        ValueError: The checkpoint cannot be scored, or its classes are not those of the data.
+        ValueError: The checkpoint cannot be scored, its classes are not those of the data, or
+            there are no test images.
     """
     configure_torch()
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
     splits = scored_data(checkpoint.card, data, root, config_dir)
+    splits = splits.with_test() if split == "test" else splits
     check_classes(splits, network["num_classes"], checkpoint.path)
     config = compose([f"recipe.loss={checkpoint.card['loss']}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")

@@ -35,6 +35,8 @@ ADDED = {
     "head.fuse": "sum",
     "head.score_init": "zero",
     "mask._target_": "fcn_lightning.data.Mask",
+    "data.allow_overlap": False,
+    "data.classes": None,
 }
 """Keys that records of earlier versions lack, and the values that these versions worked with."""
 

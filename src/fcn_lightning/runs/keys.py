@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 ELSEWHERE = {
     "lr": "`recipe.lr`",
@@ -45,6 +46,34 @@ OURS = {
     "hydra.job.chdir": "paths are relative to the folder where the command is given",
 }
 """Keys of Hydra that a run does not follow, each with the reason and the way."""
+
+
+OF_NODES = {
+    "paths": {"runs", "data"},
+    "stage": {"name", "before", "lr_factor", "length", "fixed"},
+}
+"""The keys of nodes that are not the arguments of a function."""
+
+OF_DATA = {"head": {"num_classes", "suffix", "endpoints"}}
+"""Arguments that follow from the data set and the backbone."""
+
+
+def unread_keys(config: DictConfig, known: Collection[str]) -> list[str]:
+    """List the keys that nothing reads: neither a run nor an interpolation of the config.
+
+    Args:
+        config: The config of a run.
+        known: The keys at its top that a run reads.
+    """
+    used = set(re.findall(r"\$\{([\w]+(?:\.\w+)*)", OmegaConf.to_yaml(config)))
+    tops = {name.partition(".")[0] for name in used}
+    keys = [key for key in map(str, config) if key not in {*known, *tops}]
+    for node, own in OF_NODES.items():
+        below = (f"{node}.{key}" for key in config[node] if key not in own)
+        keys += [key for key in below if key not in used]
+    return keys + [
+        f"{node}.{key}" for node, own in OF_DATA.items() for key in config[node] if key in own
+    ]
 
 
 def unknown_key(key: str, config: DictConfig, excluded: str = "") -> str:

@@ -11,7 +11,7 @@ from lightning import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
-from fcn_lightning.callbacks import ProgressBar
+from fcn_lightning.callbacks import BestCheckpoint, ProgressBar
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import shows_progress
 
@@ -44,7 +44,7 @@ def run_callbacks(run: Run) -> list[Callback]:
         "enable_version_counter": False,
     }
     last = ModelCheckpoint(filename="last", **common)
-    best = ModelCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
+    best = BestCheckpoint(filename="best", monitor="val/mean_iu", mode="max", **common)
     bar = [ProgressBar()] if shows_progress(run.config.trainer) else []
     return [best, last, *bar, *(instantiate(node) for node in run.callbacks.values())]
 

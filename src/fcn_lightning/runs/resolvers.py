@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
+
+
+def _choose(given: Any, yes: Any, no: Any) -> Any:
+    """Return `yes` if `given` has a value, else `no`; a list as a node, which Hydra can resolve."""
+    chosen = no if given is None else yes
+    return ListConfig(chosen) if isinstance(chosen, list) else chosen
 
 
 def normalization_of(model: str) -> str:
@@ -16,3 +23,4 @@ def normalization_of(model: str) -> str:
 
 OmegaConf.register_new_resolver("times", lambda *factors: math.prod(factors), replace=True)
 OmegaConf.register_new_resolver("normalization_of", normalization_of, replace=True)
+OmegaConf.register_new_resolver("if_given", _choose, replace=True)

@@ -20,7 +20,7 @@ from fcn_lightning.runs.compose import compose, plain
 from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
-from fcn_lightning.runs.keys import unknown_key
+from fcn_lightning.runs.keys import unknown_key, unread_keys
 from fcn_lightning.runs.trainer import check_trainer
 
 NODES = (
@@ -223,7 +223,7 @@ def _refuse_missing(config: DictConfig) -> None:
 
 
 def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
-    """Refuse keys that were added on the command line and that nothing reads."""
+    """Refuse keys that were added on the command line or in a file, and that nothing reads."""
     read = {*Settings.model_fields, *NODES, "classifier"}
     own_trainer = config.trainer._target_ != "lightning.Trainer"
     for override in overrides:
@@ -232,6 +232,8 @@ def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
         unread = top.partition("/")[0] not in read
         if added and (unread or (top == "trainer" and below and not own_trainer)):
             raise ValueError(unknown_key(key, config, excluded=key))
+    for key in unread_keys(config, read):
+        raise ValueError(unknown_key(key, config, excluded=key))
     for group in ("logger", "callbacks"):
         for name, node in (config.get(group) or {}).items():
             if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:

@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from fcn_lightning.callbacks import (
 from fcn_lightning.data.loss_sampling import LossSampling
 from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
+from fcn_lightning.data.suspicions import before_a_run
 from fcn_lightning.datamodule import SegmentationData
-from fcn_lightning.labels import num_classes
+from fcn_lightning.labels import LabelSets, by_name, num_classes
 from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
@@ -38,8 +40,7 @@ from fcn_lightning.models.surgery import Transplant, with_suffix
 from fcn_lightning.optim import describe_groups
 from fcn_lightning.runs.class_weights import class_weights
 from fcn_lightning.runs.class_weights import describe as describe_weights
-from fcn_lightning.runs.compose import plain
-from fcn_lightning.runs.data import read_data
+from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
 from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
@@ -78,11 +79,14 @@ def train(run: Run, group: str | None = None) -> Record:
         run.recipe,
         average_over=splits.average_over,
         seed=run.settings.seed,
-        card=card(run),
+        card=card(run, splits.labels),
         class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
         introduce(run, network, splits, transplanted, notes)
+        if is_first_process():
+            for sentence in (*splits.remarks, *before_a_run(splits.train, splits.val)):
+                log.warning("%s", sentence)
         if weights:
             log.info("class weights: %s", describe_weights(weights, splits.labels))
         try:
@@ -255,16 +259,16 @@ def continued(run: Run, last: Path) -> str | None:
     return str(formats.find(Path(run.settings.ckpt_path))) if run.settings.ckpt_path else None
 
 
-def card(run: Run) -> dict[str, Any]:
-    """Describe in plain values what evaluation needs: data set, loss, precision, and the mask."""
-    data = {key: value for key, value in plain(run.config.data).items() if key != "_target_"}
-    for key in ("root", "voc_root", "sbd_root"):
-        if data.get(key):
-            data[key] = str(Path(data[key]).resolve())
+def card(run: Run, labels: LabelSets) -> dict[str, Any]:
+    """Describe in plain values what prediction and evaluation need.
+
+    These are the classes of each head, the data set, the loss, the precision, and the mask.
+    """
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
         **masked,
-        "data": {"name": data.pop("name"), "arguments": data},
+        "labels": {head: asdict(of) for head, of in by_name(labels).items()},
+        "data": data_card(run.config.data),
         "loss": run.recipe.loss,
         "precision": str(run.config.trainer.precision),
     }
