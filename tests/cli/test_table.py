@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from fcn_lightning.cli import table as command
 from fcn_lightning.launch.job import Job
-from fcn_lightning.tables import training
+from fcn_lightning.tables import cost, measuring, training
 from fcn_lightning.tables.definitions import table_ids
 
 pytestmark = pytest.mark.usefixtures("composing_once")
@@ -85,12 +85,77 @@ def test_json_is_alone_and_has_these_keys(runs: Path, finish: Finish):
     assert rows[0]["ours"] is None
     assert rows[1]["ours"] is None
     ours = rows[3]["ours"]
-    added = {"steps", "precision", "num_processes", "commits", "free", "runs", "heads"}
+    added = {"steps", "precision", "num_processes", "commits", "free", "runs", "heads", "seconds"}
     assert set(ours) == four | {"data", "split", "num_images", "seeds", "std"} | added
     assert set(ours["std"]) == four
     assert (ours["mean_iu"], ours["std"]["mean_iu"]) == pytest.approx((0.6, 0.1))
     assert (ours["data"], ours["seeds"]) == ("shapes", [0, 1, 2])
     assert rows[3]["paper"]["mean_iu"] == 0.627
+
+
+def test_list_states_steps_and_an_estimate(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cost, "step_seconds", lambda run, images: (2.0, 0.5))
+    line = table("list", "table2", "--cost", "--runs", runs).stdout.splitlines()[1]
+    steps = 600 + 4 * 450
+    seconds = 5 * 10 + 2 * steps + 5 * 2 * 120 * 0.5  # starts, steps, and 120 images scored twice
+    assert line == (
+        f"  --data shapes: 0 of 4 rows done; {steps:,} steps, about {seconds / 3600:.1f} h for a "
+        "seed"
+    )
+
+
+def test_run_takes_every_table_of_the_data(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(measuring, "forward_seconds", lambda *_: 0.04)
+    result = table("run", "--all", "--data", "networks", "--runs", runs)
+    assert [path.name for path in (runs / "tables").glob("*.md")] == [
+        "cvpr2015-table1-networks.md"
+    ], result.output
+    shown = " ".join(result.stdout.split())
+    assert "FCN-GoogLeNet ours 40 not run 22 6M 715 907 32" in shown
+    assert "runs: " not in shown
+
+
+def test_scores_of_a_test_server_are_entered_with_their_date(runs: Path):
+    arguments = ("table3", "fcn8s", "voc2012_test=62.3", "--date", "2026-11-28", "--runs", runs)
+    result = table("enter", *arguments)
+    assert (result.exit_code, result.output) == (
+        0,
+        f"Written: {runs}/tables/cvpr2015-table3-fcn8s-voc-entered.values.json\n",
+    )
+    shown = table("show", "table3", "--data", "voc", "--runs", runs)
+    (ours,) = (line for line in shown.stdout.splitlines() if "FCN-8s" in line)
+    assert " ".join(ours.split()) == "FCN-8s ours not run not run 62.3 not run not run"
+    assert "the test server's answer of 2026-11-28, entered by hand" in shown.stdout
+    row = json.loads(table("show", "table3", "--data", "voc", "--json", "--runs", runs).stdout)[-1]
+    assert row["ours"]["values"] == {"voc2012_test": 0.623}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("table3", "rcnn", "voc2012_test=62.3"),
+            "cvpr2015/table3 has no row 'rcnn' of ours. Choose from fcn8s.",
+        ),
+        (
+            ("table3", "fcn8s", "mean_iu=62.3"),
+            "Unknown column 'mean_iu'. Use voc2011_test or voc2012_test, as COLUMN=PERCENT.",
+        ),
+        (
+            ("table3", "fcn8s", "voc2012_test=0.623"),
+            "`voc2012_test=0.623` must give percent, as the server prints it: voc2012_test=62.2.",
+        ),
+        (("table2", "fcn8s", "x=1"), "cvpr2015/table2 has no column of a test server."),
+        (
+            ("table3", "fcn8s", "voc2012_test=62.3", "--date", "yesterday"),
+            "`--date` takes a date such as 2026-11-28; got 'yesterday'.",
+        ),
+    ],
+)
+def test_scores_that_do_not_read_so_are_refused(arguments: tuple[str, ...], sentence: str):
+    date = () if "--date" in arguments else ("--date", "2026-11-28")
+    result = table("enter", *arguments, *date)
+    assert (result.exit_code, result.stderr) == (2, f"{sentence}\n")
 
 
 def test_show_takes_the_data_that_is_named_or_has_most_rows(runs: Path, finish: Finish):
@@ -132,6 +197,12 @@ def test_show_names_smoke_tests_beside_a_real_run(runs: Path, finish: Finish):
         (
             ("show", "table2", "--data", "x"),
             "cvpr2015/table2 has no data set 'x'. Use `--data shapes` or `--data voc`.",
+        ),
+        (("run",), "Name a table, as `fcn table list` does, or use --all."),
+        (
+            ("run", "--all", "--data", "x"),
+            "No table has a data set 'x'. Choose from networks, nyud, own, pascal_context, shapes, "
+            "siftflow, voc.",
         ),
         (
             ("run", "table2", "--seeds", "0,a"),

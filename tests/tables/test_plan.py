@@ -195,7 +195,7 @@ def test_named_rows_are_trained_with_what_they_start_from(runs: Path, table: Tab
     with pytest.raises(ValueError, match="has no row") as caught:
         Wanted(table, "shapes", [0], runs, rows=["fcn64s"])
     assert str(caught.value) == (
-        "cvpr2015/table2 on shapes has no row fcn64s that is run. Choose from fcn32s_fixed, "
+        "cvpr2015/table2 on shapes has no row fcn64s of ours. Choose from fcn32s_fixed, "
         "fcn32s, fcn16s, fcn8s."
     )
 

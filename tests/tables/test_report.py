@@ -63,9 +63,9 @@ def test_without_a_picture_the_markdown_names_none(filled: Path, table: Table):
 
 def test_the_footer_says_how_ours_were_measured(filled: Path, table: Table, finish: Finish):
     finish("shapes/fcn16s/seed0", commit="fedcba9876543210", num_processes=2)
-    note, ours = report.footer(table, rows(table, filled))
+    note, ours, repeatable = report.footer(table, rows(table, filled))
     assert note.startswith(
-        "In percent; ours are means over the seeds ± the sample standard deviation. Paper: Long"
+        "Scores in percent; ours are means over the seeds ± the sample standard deviation. Paper: "
     )
     steps = rows(table, filled)[1].ours.steps
     assert ours == (
@@ -73,9 +73,9 @@ def test_the_footer_says_how_ours_were_measured(filled: Path, table: Table, fini
         f"processes: 2 (FCN-16s); {steps} steps; commit 0123456789+ (FCN-32s, FCN-8s), "
         "commit fedcba9876 (FCN-16s)."
     )
+    assert repeatable.startswith("On a CPU, the same command repeats these scores exactly")
     text = report.markdown(table, "shapes", rows(table, filled), None)
-    assert ours in text
-    assert note in text
+    assert all(f"\n{line}\n" in text for line in (note, ours, repeatable))
 
 
 def test_the_footer_has_the_value_of_each_free_key_that_each_row_used(
@@ -83,7 +83,7 @@ def test_the_footer_has_the_value_of_each_free_key_that_each_row_used(
 ):
     finish("voc/fcn32s-a/seed0", config={"classifier": "a.pth"})
     finish("voc/fcn8s-b/seed0", config={"classifier": "b.pth"}, start={"classifier": "b.pth"})
-    _, ours = report.footer(table, rows(table, runs, "voc"))
+    _, ours, _ = report.footer(table, rows(table, runs, "voc"))
     assert ours.endswith(
         "; classifier=a.pth (FCN-32s), classifier=b.pth (FCN-8s); normalize=caffe."
     )
@@ -91,7 +91,7 @@ def test_the_footer_has_the_value_of_each_free_key_that_each_row_used(
 
 def test_without_a_run_the_footer_is_the_note(runs: Path, table: Table):
     (note,) = report.footer(table, rows(table, runs))
-    assert note.startswith("In percent; ours are means")
+    assert note.startswith("Scores in percent; ours are means")
 
 
 def test_ten_runs_that_do_not_count_are_named_and_the_others_counted():
@@ -193,7 +193,7 @@ def test_latex_is_a_tabular_whose_rows_have_as_many_cells(filled: Path, table: T
     assert {line.count("&") for line in body} == {6}
     assert len(body) == 1 + 2 * 4
     assert r"FCN-32s & ours & 93.0 $\pm$ 3.6 & " in text
-    assert text.startswith("% In percent; ours are means")
+    assert text.startswith("% Scores in percent; ours are means")
     assert r"\begin{tabular}{llrrrrl}" in text
 
 
@@ -230,7 +230,7 @@ def test_the_footer_says_which_network_stands_in_for_a_row(runs: Path, finish: F
         seeds=[0], std=None, steps=1, precision="32-true", num_processes=[1], commits=["a"],
         free={}, runs=["r"],
     )  # fmt: skip
-    _, measured = report.footer(table, [none[-1].model_copy(update={"ours": ours})])
+    _, measured, _ = report.footer(table, [none[-1].model_copy(update={"ours": ours})])
     assert measured.endswith("on these data, FCN-16s is FCN-8s at once.")
 
 

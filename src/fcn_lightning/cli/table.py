@@ -30,32 +30,34 @@ Traceback = Annotated[bool, typer.Option("--traceback", help="Show full tracebac
 
 @app.command("list")
 def list_tables(
-    steps: Annotated[
-        bool, typer.Option("--steps", help="The steps of all runs of a seed.")
+    table_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[TABLE]...", help="All, if none is named.")
+    ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Steps and estimated time of a seed; times steps first.")
     ] = False,
     runs: Runs = Path("runs"),
     config_dir: ConfigDir = None,
     traceback: Traceback = False,
 ) -> None:
-    """List all tables, with the rows that are done on each data set."""
-    from fcn_lightning.tables.criterion import criteria
-    from fcn_lightning.tables.definitions import read_table, table_ids
-    from fcn_lightning.tables.records import read_records
-    from fcn_lightning.tables.results import collect
-
+    """List tables, with the rows that are done on each data set."""
     with reported(traceback):
-        records = read_records(runs)
-        for table in map(read_table, table_ids()):
+        from fcn_lightning.launch.status import duration
+        from fcn_lightning.tables import definitions
+        from fcn_lightning.tables.cost import Costs
+        from fcn_lightning.tables.records import read_records
+        from fcn_lightning.tables.results import collect
+
+        records, costs = read_records(runs), Costs(config_dir)
+        for table in map(definitions.read_table, table_ids or definitions.table_ids()):
             typer.echo(f"{table.id}  {table.title}. {table.source}.")
             for data in table.data:
                 results = collect(table, data, records, config_dir)
-                num_rows = sum(result.is_run for result in results.rows)
+                num_rows = sum(bool(result.columns) for result in results.rows)
                 line = f"  --data {data}: {results.num_run} of {num_rows} rows done"
-                if steps:
-                    found = criteria(table, data, config_dir)
-                    stages = [*found.before, *found.rows.values()]
-                    total = sum(each.expected.max_steps for each in stages)
-                    line += f"; {total:,} steps for a seed"
+                if cost and any(result.is_run for result in results.rows):
+                    one = costs.of(table, data)
+                    line += f"; {one.steps:,} steps, about {duration(one.seconds)} for a seed"
                 typer.echo(line)
 
 
@@ -100,46 +102,79 @@ def show(
 
 @app.command()
 def run(
-    table_id: TableId,
+    table_id: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="As `fcn table list` names it.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Argument(help="After `--`: passed on to every run.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All tables that have the data.")] = False,
     data: Annotated[str, typer.Option(help="The data to run it on.")] = "shapes",
     rows: Annotated[str, typer.Option(help="Ids of rows, separated by commas; all.")] = "",
     seeds: Annotated[str, typer.Option(help="Whole numbers, separated by commas.")] = "0,1,2",
-    force: Annotated[bool, typer.Option("--force", help="Train complete runs again, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do complete runs again, too.")] = False,
     runs: Runs = Path("runs"),
     config_dir: ConfigDir = None,
     traceback: Traceback = False,
 ) -> None:
-    """Train the missing runs on all GPUs, then print the table and write it as Markdown.
+    """Do what is missing in a table, print it, and write it as Markdown.
 
-    A run counts if it was trained with the row's configuration. Runs that were stopped are resumed.
+    Networks are measured and upper bounds computed first. Then the missing runs are trained on all
+    GPUs. A run counts if it was trained with the row's configuration. Runs that were stopped are
+    resumed.
     """
     began = time.perf_counter()
     with reported(traceback):
-        from fcn_lightning.tables import plan, training
-        from fcn_lightning.tables.definitions import read_table
-        from fcn_lightning.tables.records import read_records
+        from fcn_lightning.tables import plan
+        from fcn_lightning.tables.definitions import read_table, tables_on
 
-        wanted = plan.Wanted(
-            read_table(table_id), data, numbers(seeds), runs, overrides or [], force, config_dir,
-            list(filter(None, rows.split(","))),
-        )  # fmt: skip
-        planned = plan.plan(wanted, read_records(runs))
-        missing = plan.to_do(wanted, planned)
-        num_done = len([each for each in planned if each.counting and each not in missing])
-        num_runs = num_done + len(missing)
-        typer.echo(f"{num_runs} runs: {num_done} complete, {len(missing)} to do.")
-        jobs = training.jobs_of(missing)
-        if jobs:
-            _train(wanted, jobs, startup=time.perf_counter() - began)
-        _write(wanted)
+        given = list(overrides or [])
+        if every:
+            given = [table_id, *given] if table_id else given
+            tables = tables_on(data)
+        elif table_id is None:
+            raise ValueError("Name a table, as `fcn table list` does, or use --all.")
+        else:
+            tables = [read_table(table_id)]
+        wanted = [
+            plan.Wanted(
+                table, data, numbers(seeds), runs, given, force, config_dir,
+                list(filter(None, rows.split(","))),
+            )
+            for table in tables
+        ]  # fmt: skip
+        jobs: list[Job] = []
+        for each in wanted:
+            jobs += _run_table(each, startup=time.perf_counter() - began)
+            began = time.perf_counter()
     if failed := [job for job in jobs if job.state != "done"]:
         typer.echo(f"{len(failed)} of {len(jobs)} runs failed:")
         for job in failed:
             typer.echo(f"  {job.run.experiment}/{job.run.name}: {job.state}, {job.why}")
         raise typer.Exit(1)
+
+
+@app.command()
+def enter(
+    table_id: TableId,
+    row: Annotated[str, typer.Argument(metavar="ROW", help="The id of a row, such as fcn8s.")],
+    scores: Annotated[
+        list[str], typer.Argument(metavar="COLUMN=PERCENT...", help="voc2012_test=62.2")
+    ],
+    date: Annotated[str, typer.Option(help="Of the server's answer: 2026-11-28.")],
+    data: Annotated[str, typer.Option(help="The data that the network was trained on.")] = "voc",
+    runs: Runs = Path("runs"),
+    traceback: Traceback = False,
+) -> None:
+    """Enter the scores that a test server answered, in percent as it prints them."""
+    with reported(traceback):
+        from fcn_lightning.tables.definitions import read_table
+        from fcn_lightning.tables.entered import entered
+
+        table = read_table(table_id)
+        values = entered(table, row, data, scores, date)
+        path = values.write(runs, "entered")
+        typer.echo(f"Written: {path}")
 
 
 def numbers(seeds: str) -> list[int]:
@@ -174,6 +209,26 @@ def print_left_out(results: Results, *, err: bool = False) -> None:
         typer.echo(line, err=err)
 
 
+def _run_table(wanted: Wanted, startup: float) -> list[Job]:
+    """Do what is missing in a table, print and write it; return the runs that were missing."""
+    from fcn_lightning.tables import measuring, plan, training
+    from fcn_lightning.tables.records import read_records
+
+    records = read_records(wanted.runs)
+    planned = plan.plan(wanted, records)
+    missing = plan.to_do(wanted, planned)
+    jobs = training.jobs_of(missing)
+    measuring.measure_missing(wanted, records)
+    if planned:
+        num_done = len([each for each in planned if each.counting and each not in missing])
+        num_runs = num_done + len(missing)
+        typer.echo(f"{num_runs} runs: {num_done} complete, {len(missing)} to do.")
+    if jobs:
+        _train(wanted, jobs, startup)
+    _write(wanted)
+    return jobs
+
+
 def _train(wanted: Wanted, jobs: Sequence[Job], startup: float) -> None:
     """Print an estimate, train the jobs, and say after Ctrl-C how to continue."""
     from fcn_lightning.launch.status import duration
@@ -198,6 +253,7 @@ def _train(wanted: Wanted, jobs: Sequence[Job], startup: float) -> None:
 def _write(wanted: Wanted) -> None:
     """Print a table, write it below `runs`/tables, and say where."""
     from fcn_lightning.tables import report
+    from fcn_lightning.tables.curves import write_curves
     from fcn_lightning.tables.picture import write_picture
     from fcn_lightning.tables.records import read_records
     from fcn_lightning.tables.results import collect
@@ -208,7 +264,8 @@ def _write(wanted: Wanted) -> None:
     path = wanted.runs / "tables" / f"{table.file_name}-{wanted.data}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = path.with_suffix(".png")
-    drawn = write_picture(results.rows, picture)
+    draw = write_curves if table.picture == "curves" else write_picture
+    drawn = draw(results.rows, picture)
     text = report.markdown(table, wanted.data, results.rows, picture.name if drawn else None)
     path.write_text(text)
     typer.echo(f"Written: {path}{f' and {picture}' if drawn else ''}")

@@ -37,7 +37,12 @@ VERSION = 2
 
 
 def scenes(
-    name: str, root: str, train: Sequence[str], val: str, average_over: Sequence[str] = ()
+    name: str,
+    root: str,
+    train: Sequence[str],
+    val: str,
+    num_train: int | None = None,
+    average_over: Sequence[str] = (),
 ) -> Splits:
     """Return splits of scenes; draw the set into `root` if it is missing.
 
@@ -45,11 +50,20 @@ def scenes(
     scenes, with palette PNGs whose shapes have a void border. As in the real data sets, some
     validation scenes are also in SBD's training list.
 
+    Args:
+        name: The name of the data set in tables.
+        root: The folder of the set.
+        train: Training lists.
+        val: Validation list.
+        num_train: Train on this many of the training scenes, the first ones; None for all.
+        average_over: Classes whose mean IU is reported in addition.
+
     Raises:
-        ValueError: `root` holds another version of the set.
+        ValueError: `root` holds another version of the set, or `num_train` is out of range.
     """
     draw(Path(root))
-    return voc_and_sbd(name, root, train, val, average_over=average_over, labels=SHAPES)
+    splits = voc_and_sbd(name, root, train, val, average_over=average_over, labels=SHAPES)
+    return splits if num_train is None else splits.with_first(num_train)
 
 
 def singles(name: str, root: str) -> Splits:

@@ -54,6 +54,21 @@ class Splits:
         lists = {**self.lists, "val": test}
         return replace(self, val=self.test, val_split=test["list"], lists=lists)
 
+    def with_first(self, num_train: int) -> Splits:
+        """Return the same splits with the first training images alone.
+
+        Raises:
+            ValueError: There are fewer, or `num_train` is not positive.
+        """
+        examples = self.train.examples
+        if not 1 <= num_train <= len(examples):
+            raise ValueError(
+                f"`data.num_train` must be 1 to {len(examples)}, the training images; got "
+                f"{num_train}."
+            )
+        train = SegmentationDataset(examples[:num_train], self.train.labels)
+        return replace(self, train=train, lists={**self.lists, "num_train": num_train})
+
 
 def splits_of(
     name: str,

@@ -5,14 +5,13 @@ Source: Ioffe and Szegedy 2015.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 BatchNorm = Literal["frozen", "trained"]
 """Statistics of batch normalization in training: "frozen", those of the start, or "trained", those
@@ -64,9 +63,22 @@ class Synchronized(nn.BatchNorm2d):
         return y.to(x.dtype)
 
 
+class Sum(torch.autograd.Function):
+    """The sum over processes, whose losses all depend on it."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return Sum.forward(ctx, *gradients)
+
+
 def _sum(value: Tensor) -> Tensor:
-    """The sum over processes, through which gradients flow."""
-    total: Tensor = all_reduce(value)  # type: ignore[no-untyped-call]
+    total: Tensor = Sum.apply(value)  # type: ignore[no-untyped-call]
     return total
 
 

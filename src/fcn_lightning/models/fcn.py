@@ -99,7 +99,8 @@ class FCN(nn.Module):
 class Classifier(nn.Module):
     """An image classifier with the layers of a backbone, fc6 and fc7 as fully connected layers.
 
-    It scores whole images of one size, the size that fits fc6. The scores are a map of one pixel:
+    It scores whole images of one size, the size that fits fc6. Without fc6, as in GoogLeNet, the
+    last map is averaged, and images may have any size. The scores are a map of one pixel:
     classification is handled as segmentation with a label map of 1 x 1.
 
     Source: Long et al. 2015, 3.1.
@@ -124,27 +125,34 @@ class Classifier(nn.Module):
         self.classifier = nn.Sequential()
         for name, layer in backbone.named_children():
             if isinstance(layer, nn.Conv2d) and name.startswith("fc"):
-                if layer.dilation != (1, 1):
-                    raise ValueError(
-                        f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to "
-                        "2."
-                    )
-                layer = nn.Linear(layer.weight[0].numel(), layer.out_channels)
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                layer = _fully_connected(name, layer)
             into = self.classifier if len(self.classifier) or name == "fc6" else self.features
             into.add_module(name, layer)
-            if isinstance(layer, nn.Linear):
-                channels = layer.out_features
+        channels = list(backbone.endpoints.values())[-1].channels
         self.classifier.add_module("fc8", nn.Linear(channels, num_classes))
 
     def forward(self, image: Num[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes 1 1"]:
         maps: Tensor = self.features(self.normalize(image))
-        inputs = cast(nn.Linear, self.classifier.get_submodule("fc6")).in_features
-        if maps[0].numel() != inputs:
+        first = cast(nn.Linear, self.classifier[0])
+        if len(self.classifier) == 1:
+            maps = maps.mean((2, 3))
+        elif maps[0].numel() != first.in_features:
             raise ValueError(
-                f"fc6 of the classifier has {inputs} inputs, but an image of {image.shape[2]} x "
-                f"{image.shape[3]} gives {maps[0].numel()}. Use images of the size that fits fc6."
+                f"fc6 of the classifier has {first.in_features} inputs, but an image of "
+                f"{image.shape[2]} x {image.shape[3]} gives {maps[0].numel()}. Use images of the "
+                "size that fits fc6."
             )
         scores: Tensor = self.classifier(maps.flatten(1))[:, :, None, None]
         return scores
+
+
+def _fully_connected(name: str, layer: nn.Conv2d) -> nn.Linear:
+    """Return a newly initialized fully connected layer in place of a convolution."""
+    if layer.dilation != (1, 1):
+        raise ValueError(
+            f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to 2."
+        )
+    linear = nn.Linear(layer.weight[0].numel(), layer.out_channels)
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    nn.init.zeros_(linear.bias)
+    return linear

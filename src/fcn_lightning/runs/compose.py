@@ -37,6 +37,14 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     return config
 
 
+def missing_keys(config: DictConfig) -> set[str]:
+    """Return the keys whose value must still be given, `???` in conf/, but for `classifier`.
+
+    Only the first stage needs a classifier.
+    """
+    return OmegaConf.missing_keys(config) - {"classifier"}
+
+
 def plain(node: Any) -> Any:
     """Return a node as plain values, interpolations resolved; other values as they are."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

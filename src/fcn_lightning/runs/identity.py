@@ -32,6 +32,7 @@ FREE_CHOICES = {
 
 ADDED = {
     "backbone.pool5_stride": 2,
+    "data.num_train": None,
     "head.fuse": "sum",
     "head.score_init": "zero",
     "mask._target_": "fcn_lightning.data.Mask",

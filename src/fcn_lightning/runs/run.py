@@ -16,7 +16,7 @@ from fcn_lightning.data import Augment, Mask
 from fcn_lightning.models import Classifier, Network, build
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
-from fcn_lightning.runs.compose import compose, plain
+from fcn_lightning.runs.compose import compose, missing_keys, plain
 from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
@@ -103,14 +103,19 @@ class Run:
 
     def network(self, num_classes: int | dict[str, int]) -> Network:
         """Build the network, for a number of classes (or one for each head)."""
-        return build(
-            backbone=plain(self.config.backbone),
-            head=plain(self.config.head),
-            num_classes=num_classes,
-            normalize=plain(self.config.normalize),
-            fusion=self.config.fusion,
-            image_scale=self.config.image_scale,
-        )
+        return network_of(self.config, num_classes)
+
+
+def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network:
+    """Build the network of a composed config, for a number of classes (or one for each head)."""
+    return build(
+        backbone=plain(config.backbone),
+        head=plain(config.head),
+        num_classes=num_classes,
+        normalize=plain(config.normalize),
+        fusion=config.fusion,
+        image_scale=config.image_scale,
+    )
 
 
 def read_run(
@@ -136,7 +141,7 @@ def read_run(
     overrides, choices = tuple(hydra.overrides.task), hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)
-    _refuse_missing(config)
+    refuse_missing(config)
     check_name(config.data)
     recipe: Recipe = instantiate(config.recipe, _convert_="all")
     recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
@@ -215,9 +220,13 @@ def _refuse_statistics_of_different_sizes(run: Run) -> None:
         )
 
 
-def _refuse_missing(config: DictConfig) -> None:
-    """Refuse a config that lacks a value, except the classifier, which only some starts need."""
-    if missing := OmegaConf.missing_keys(config) - {"classifier"}:
+def refuse_missing(config: DictConfig) -> None:
+    """Refuse a config that lacks a value.
+
+    Raises:
+        ValueError: The message names the first key.
+    """
+    if missing := missing_keys(config):
         key = min(missing)
         raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fcn_lightning.tables.columns import COLUMNS, column
+
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -27,10 +29,12 @@ class Scores(Strict):
 
 
 class Printed(Strict):
-    """The numbers that a paper prints in a row, as fractions; None where it prints none.
+    """The numbers that a paper prints in a row; None where it prints none. Scores are fractions.
 
     Attributes:
         heads: The scores of other heads than the first, by head: `geo`.
+        values: The numbers in columns that are no scores, in the units of `tables.columns`.
+        says: What the paper says in words.
         recalled: The numbers were not checked against the paper.
     """
 
@@ -39,13 +43,16 @@ class Printed(Strict):
     mean_iu: Fraction | None = None
     fw_iu: Fraction | None = None
     heads: dict[str, dict[str, Fraction]] = {}
+    values: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    says: str | None = None
     recalled: bool = False
 
     def value(self, column: str) -> float | None:
         """The number in a column: `mean_iu`, or `geo/pixel_acc` of another head."""
-        head, _, score = column.rpartition("/")
-        found: float | None = self.heads.get(head, {}).get(score) if head else getattr(self, score)
-        return found
+        head, _, own = column.rpartition("/")
+        if head:
+            return self.heads.get(head, {}).get(own)
+        return getattr(self, own) if own in Scores.model_fields else self.values.get(own)
 
 
 class Source(Strict):
@@ -106,22 +113,39 @@ class Row(Strict):
     Attributes:
         overrides: The overrides of its run; None for another method, which is not run.
         by_data: Its own experiment, overrides and free keys by data set.
+        network: The overrides of the network that is measured for it, whatever the data.
+        stride: The stride of its upper bounds, in pixels.
+        versus: The row that its mean IU is compared with; None for the one above.
     """
 
     id: str
     title: str
     overrides: list[str] | None = None
     by_data: dict[str, Own] = {}
-    paper: Printed
+    network: list[str] | None = None
+    stride: Annotated[int, Field(ge=1)] | None = None
+    versus: str | None = None
+    paper: Printed = Printed()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is trained, measured or submitted; other methods' rows are only printed."""
+        own = any(own.overrides is not None for own in self.by_data.values())
+        return own or (self.overrides, self.network, self.stride) != (None, None, None)
 
 
 class Table(Strict):
-    """A table of a paper. Its first data set is shown unless another one has more rows run."""
+    """A table of a paper. Its first data set is shown unless another one has more rows run.
+
+    Attributes:
+        picture: What is drawn below the table: predictions, or training losses as curves.
+    """
 
     id: str
     title: str
     source: Source
     columns: Annotated[list[str], Field(min_length=1)] = list(Scores.model_fields)
+    picture: Literal["predictions", "curves"] = "predictions"
     data: Annotated[dict[str, Data], Field(min_length=1)]
     rows: Annotated[list[Row], Field(min_length=1)]
 
@@ -131,10 +155,23 @@ class Table(Strict):
         ids = [*dict.fromkeys(before), *(row.id for row in self.rows)]
         if twice := [each for each in ids if ids.count(each) > 1]:
             raise ValueError(f"two rows have the id {twice[0]}")
-        for column in self.columns:
-            if column.rpartition("/")[2] not in Scores.model_fields:
-                raise ValueError(f"`columns` names no score: {column}")
+        if unknown := {row.versus for row in self.rows} - {None, *ids}:
+            raise ValueError(f"`versus` names no row: {unknown.pop()}")
+        for name in self.columns:
+            if name.rpartition("/")[2] not in COLUMNS:
+                raise ValueError(f"`columns` names no column: {name}")
         return self
+
+    def columns_of(self, row: Row, data: str) -> list[str]:
+        """Return the columns in which a row can have values of ours on a data set."""
+        kinds = {
+            "score": self.run_of(row, data) is not None,
+            "run": self.run_of(row, data) is not None,
+            "network": row.network is not None,
+            "bound": row.stride is not None,
+            "entered": row.is_ours,
+        }
+        return [name for name in self.columns if kinds[column(name).kind]]
 
     @property
     def file_name(self) -> str:
@@ -197,6 +234,19 @@ def read_table(name: str) -> Table:
         return Table.model_validate({"id": found[0], **yaml.safe_load(path.read_text())})
     except ValidationError as error:
         raise ValueError(f"{path} is not a table; {_first_error(error)}") from error
+
+
+def tables_on(data: str) -> list[Table]:
+    """Read all tables that can be run on a data set.
+
+    Raises:
+        ValueError: There is none.
+    """
+    tables = [read_table(each) for each in table_ids()]
+    if not (found := [table for table in tables if data in table.data]):
+        known = sorted({name for table in tables for name in table.data})
+        raise ValueError(f"No table has a data set '{data}'. Choose from {', '.join(known)}.")
+    return found
 
 
 def _first_error(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""The difference of each row to the row above it, with a bootstrap interval over images."""
+"""The difference of each row to another one, with a bootstrap interval over images."""
 
 from __future__ import annotations
 
@@ -11,24 +11,30 @@ from fcn_lightning.tables.results import Ours, Result
 
 
 def difference_lines(results: Sequence[Result], mean_iu: str = "mean_iu") -> Iterator[str]:
-    """Compare each row that was run with the one before it, on the first seed that both have.
+    """Compare each row that was run with another one, on the first seed that both have.
+
+    That is the row that it names, or else the one above that was run.
 
     Args:
         results: The rows of a table.
         mean_iu: The score that the table prints as mean IU.
     """
-    measured = [(result.title, result.ours) for result in results if result.ours]
-    for (above, before), (title, ours) in pairwise(measured):
+    measured = {result.id: result for result in results if result.ours}
+    for above, result in pairwise(measured.values()):
+        other = measured.get(result.versus) if result.versus else above
+        if other is None or other.ours is None or result.ours is None:
+            continue
+        title, before, ours = result.title, other.ours, result.ours
         runs = _same_seed(before, ours)
         if runs is None:
             continue
-        seed, one, other = runs
+        seed, run, its = runs
         try:
-            of_a, of_b, low, high = compare_runs(one, other)[mean_iu]
+            of_a, of_b, low, high = compare_runs(run, its)[mean_iu]
         except (ValueError, OSError, KeyError):  # no scores of single images, or of other images
             continue
         yield (
-            f"{title} - {above}: {100 * (of_a - of_b):+.1f} mean IU "
+            f"{title} - {other.title}: {100 * (of_a - of_b):+.1f} mean IU "
             f"(95 % of resampled image sets: {100 * low:+.1f} to {100 * high:+.1f}), seed {seed}"
         )
 

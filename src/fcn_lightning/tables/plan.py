@@ -36,10 +36,10 @@ class Wanted:
     rows: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        known = [row.id for row in self.table.rows if self.table.run_of(row, self.data)]
+        known = [row.id for row in self.table.rows if self.table.columns_of(row, self.data)]
         if unknown := [row for row in self.rows if row not in known]:
             raise ValueError(
-                f"{self.table.id} on {self.data} has no row {', '.join(unknown)} that is run. "
+                f"{self.table.id} on {self.data} has no row {', '.join(unknown)} of ours. "
                 f"Choose from {', '.join(known)}."
             )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fcn_lightning.runs.record import NAME, Record, RecordError, read_record
+from fcn_lightning.tables.values import Values, read_values
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Records:
     """Finished runs by experiment, debug runs left out, and the files that are no records.
 
     Attributes:
+        values: Values of rows that are no scores of runs, the oldest first.
         unreadable: The folder, the cause, and the experiment where the file still names one.
     """
 
     finished: list[Finished] = field(default_factory=list)
     unreadable: list[tuple[Path, str, str | None]] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
 
     def of(self, experiment: str) -> list[Finished]:
         """Return the finished runs of an experiment."""
@@ -41,8 +44,8 @@ class Records:
 
 
 def read_records(runs: Path) -> Records:
-    """Read every `scores.json` below a folder, wherever it was moved to."""
-    found = Records()
+    """Read every `scores.json` and all values below a folder, wherever they were moved to."""
+    found = Records(values=read_values(runs))
     for path in sorted(runs.rglob(NAME)):
         try:
             record = read_record(path.parent)

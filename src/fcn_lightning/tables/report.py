@@ -15,16 +15,18 @@ import rich.table
 from rich import box
 from rich.text import Text
 
+from fcn_lightning.tables.columns import column
 from fcn_lightning.tables.definitions import Table
 from fcn_lightning.tables.results import Ours, Result, describe
 
-TITLES = {
-    "pixel_acc": "pixel acc.", "mean_acc": "mean acc.", "mean_iu": "mean IU", "fw_iu": "f.w. IU",
-}  # fmt: skip
 RECALLED = "*"
 """The mark of numbers that were not checked against the paper."""
 
-NOTE = "In percent; ours are means over the seeds ± the sample standard deviation. Paper: "
+NOTE = "Scores in percent; ours are means over the seeds ± the sample standard deviation. Paper: "
+REPEATABLE = (
+    "On a CPU, the same command repeats these scores exactly, with the same processor model, "
+    "package versions, number of processes and of threads. Elsewhere runs differ as seeds do."
+)
 MOST_LINES = 10
 """The runs that are named below a table."""
 
@@ -80,27 +82,36 @@ def latex(table: Table, results: Sequence[Result]) -> str:
 
 def header(table: Table) -> tuple[str, ...]:
     """Return the titles of the columns; a score of another head begins with its name."""
-    split = (column.rpartition("/") for column in table.columns)
-    titles = (f"{head} {TITLES[score]}".strip() for head, _, score in split)
-    return ("", "", *titles, "measured on")
+    return ("", "", *(column(name).title for name in table.columns), "measured on")
 
 
 def lines(result: Result, table: Table) -> list[tuple[str, ...]]:
-    """Return the cells of a row: ours where it can be run, and the paper's where it is printed."""
-    ours, mark = result.ours, RECALLED if result.paper.recalled else ""
+    """Return the cells of a row: ours where it can have one, and the paper's where it has one."""
     found = []
-    if ours is not None:
-        scores = (_with_spread(*ours.value(column)) for column in table.columns)
-        seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
-        where = f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"
-        found.append(("ours", *scores, where))
-    elif result.is_run:
-        found.append(("ours", "not run", *[""] * len(table.columns)))
-    printed = [result.paper.value(column) for column in table.columns]
-    if any(value is not None for value in printed):
-        cells = ("" if value is None else f"{_percent(value)}{mark}" for value in printed)
-        found.append(("paper", *cells, table.source.split))
+    if result.columns:
+        found.append(("ours", *_our_cells(result, table)))
+    printed = [result.paper.value(name) for name in table.columns]
+    says = result.paper.says
+    if says or any(value is not None for value in printed):
+        mark = RECALLED if result.paper.recalled else ""
+        cells = (_shown(name, value, mark) for name, value in zip(table.columns, printed))
+        found.append(("paper", *cells, f"{says}{mark}" if says else table.source.split))
     return [(result.title if first else "", *cells) for first, cells in zip((True, False), found)]
+
+
+def _our_cells(result: Result, table: Table) -> list[str]:
+    """Return the cells of ours, the last of which says where the scores were measured."""
+    values = [result.value(name) for name in table.columns]
+    if not any(values):
+        return ["not run", *[""] * len(table.columns)]
+    cells = [
+        _with_spread(name, *value) if value else "not run" if name in result.columns else ""
+        for name, value in zip(table.columns, values)
+    ]
+    if (ours := result.ours) is None:
+        return [*cells, ""]
+    seeds = f"seed{'s' if len(ours.seeds) > 1 else ''} {_list(ours.seeds)}"
+    return [*cells, f"{describe(ours.data, ours.split, ours.num_images)}, {seeds}"]
 
 
 def footer(table: Table, results: Sequence[Result]) -> list[str]:
@@ -108,9 +119,11 @@ def footer(table: Table, results: Sequence[Result]) -> list[str]:
     note = f"{NOTE}{table.source}."
     if any(result.paper.recalled for result in results):
         note += f" {RECALLED} Recalled; not checked against the paper."
+    how = dict.fromkeys(how for result in results for how in result.how)
+    found = [note, *([f"Measured without training: {'; '.join(how)}."] if how else [])]
     measured = {result.title: result.ours for result in results if result.ours}
     if not measured:
-        return [note]
+        return found
     free = {key: None for ours in measured.values() for key in ours.free}
     facts = [
         _fact(measured, lambda o: f"{o.data}, {o.split}, {o.num_images} images"),
@@ -123,7 +136,7 @@ def footer(table: Table, results: Sequence[Result]) -> list[str]:
     others = [f"{r.title} is {r.stands_in}" for r in results if r.ours and r.stands_in]
     if others:
         facts.append(f"on these data, {', '.join(others)}")
-    return [note, f"Ours: {'; '.join(facts)}."]
+    return [*found, f"Ours: {'; '.join(facts)}.", REPEATABLE]
 
 
 def left_out_lines(left_out: Mapping[Path, str]) -> list[str]:
@@ -162,9 +175,9 @@ def _escaped(cell: str) -> str:
     return escaped.replace("±", r"$\pm$").replace(RECALLED, r"$^*$")
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
+def _shown(name: str, value: float | None, mark: str = "") -> str:
+    return "" if value is None else column(name).shown(value) + mark
 
 
-def _with_spread(mean: float, std: float | None) -> str:
-    return _percent(mean) if std is None else f"{_percent(mean)} ± {_percent(std)}"
+def _with_spread(name: str, mean: float, std: float | None) -> str:
+    return _shown(name, mean) if std is None else f"{_shown(name, mean)} ± {_shown(name, std)}"

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from fcn_lightning.runs.record import Record
 from fcn_lightning.tables.choice import choose
+from fcn_lightning.tables.columns import column
 from fcn_lightning.tables.criterion import Criterion, criteria
 from fcn_lightning.tables.definitions import Printed, Row, Scores, Strict, Table
 from fcn_lightning.tables.records import Finished, Records
@@ -32,6 +33,7 @@ class Ours(Scores):
         std: The sample standard deviation over the seeds; None for one seed.
         num_processes: The distinct numbers of processes.
         commits: The distinct commits; `unknown` outside a checkout.
+        seconds: How long a run took, as the mean over the seeds.
         free: The values of the free keys, which are the same in all runs of the row.
         runs: The folders of the runs, in the order of the seeds.
         heads: The scores of other heads than the first.
@@ -49,34 +51,57 @@ class Ours(Scores):
     free: dict[str, Any]
     runs: list[str]
     heads: dict[str, HeadScores] = Field(default={})
+    seconds: float = 0.0
 
     def value(self, column: str) -> tuple[float, float | None]:
-        """The score in a column, `mean_iu` or `geo/pixel_acc`, and its standard deviation."""
-        head, _, score = column.rpartition("/")
+        """The value in a column, `mean_iu` or `geo/pixel_acc`, and its standard deviation."""
+        head, _, own = column.rpartition("/")
         of = self.heads[head] if head else self
-        return getattr(of, score), getattr(of.std, score) if of.std else None
+        return getattr(of, own), getattr(of.std, own, None)
 
 
 class Result(Strict):
     """A row of a table: ours, None where no run counts, and the paper's.
 
     Attributes:
-        is_run: Whether the row is run on this data; other methods never are.
+        columns: The columns that can have a value of ours on this data; other methods have none.
         stands_in: The network that takes the place of the row's on this data.
+        values: Values of ours that are no scores of runs, by column.
+        how: How these values were found, each once.
+        versus: The id of the row that it is compared with; None for the one above.
     """
 
     id: str
     title: str
-    is_run: bool = True
+    columns: Sequence[str] = FOUR
     stands_in: str | None = None
     ours: Ours | None
+    values: Mapping[str, float] = Field(default={})
+    how: Sequence[str] = ()
+    versus: str | None = None
     paper: Printed
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the row is trained on this data."""
+        return any(column(name).kind == "score" for name in self.columns)
+
+    def value(self, name: str) -> tuple[float, float | None] | None:
+        """The value of ours in a column, and its standard deviation; None where there is none."""
+        if name in self.values:
+            return self.values[name], None
+        is_of_runs = name in self.columns and column(name).kind in ("score", "run")
+        return self.ours.value(name) if self.ours and is_of_runs else None
 
     def as_json(self) -> dict[str, Any]:
         """The row as plain values; of the paper, the four scores of the first head."""
-        return self.model_dump(include={"id", "title", "ours"}) | {
+        found = self.model_dump(include={"id", "title", "ours"}) | {
             "paper": self.paper.model_dump(include=set(FOUR))
         }
+        if self.values:
+            own = {"values": dict(self.values), "how": list(self.how)}
+            found["ours"] = {**(found["ours"] or {}), **own}
+        return found
 
 
 @dataclass(frozen=True)
@@ -93,8 +118,8 @@ class Results:
 
     @property
     def num_run(self) -> int:
-        """The number of rows for which at least one run counts."""
-        return sum(row.ours is not None for row in self.rows)
+        """The number of rows that have a value of ours."""
+        return sum(row.ours is not None or bool(row.values) for row in self.rows)
 
 
 def collect(table: Table, data: str, records: Records, config_dir: Path | None = None) -> Results:
@@ -113,17 +138,14 @@ def collect(table: Table, data: str, records: Records, config_dir: Path | None =
         for folder, why in records.unreadable_of(experiment).items()
     }
     if not finished:
-        rows = [_result(row, data, None, stages[row.id] is not None) for row in table.rows]
+        rows = [_result(table, row, data, None, records) for row in table.rows]
         return Results(data, rows, left_out)
     rows, wanted = [], criteria(table, data, config_dir).rows
     for row in table.rows:
-        if row.id not in wanted:
-            rows.append(_result(row, data, None, is_run=False))
-            continue
-        criterion = wanted[row.id]
-        runs, others = choose(criterion, finished)
-        ours = over_seeds(row.title, criterion, runs, table.on(data).mean_iu) if runs else None
-        rows.append(_result(row, data, ours))
+        runs, others = choose(wanted[row.id], finished) if row.id in wanted else ([], {})
+        score = table.on(data).mean_iu
+        ours = over_seeds(row.title, wanted[row.id], runs, score) if runs else None
+        rows.append(_result(table, row, data, ours, records))
         left_out |= others
     counted = {Path(run) for row in rows if row.ours for run in row.ours.runs}
     for run in finished:
@@ -174,6 +196,7 @@ def over_seeds(
         commits=sorted({each.commit or "unknown" for each in records}),
         free=criterion.free_values(records[0].config),
         runs=[str(run.folder) for run in runs],
+        seconds=fmean(each.seconds for each in records),
     )
 
 
@@ -195,10 +218,18 @@ def describe(data: str, split: str, num_images: int) -> str:
     return f"{data}, {split}, {num_images} images"
 
 
-def _result(row: Row, data: str, ours: Ours | None, is_run: bool = True) -> Result:
-    stands_in = row.by_data[data].stands_in if data in row.by_data else None
+def _result(table: Table, row: Row, data: str, ours: Ours | None, records: Records) -> Result:
+    found = [each for each in records.values if each.counts_for(table, row, data)]
     return Result(
-        id=row.id, title=row.title, is_run=is_run, stands_in=stands_in, ours=ours, paper=row.paper
+        id=row.id,
+        title=row.title,
+        columns=table.columns_of(row, data),
+        stands_in=row.by_data[data].stands_in if data in row.by_data else None,
+        ours=ours,
+        values={name: value for each in found for name, value in each.values.items()},
+        how=list(dict.fromkeys(each.how for each in found)),
+        versus=row.versus,
+        paper=row.paper,
     )
 
 

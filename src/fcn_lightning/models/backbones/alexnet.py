@@ -20,6 +20,7 @@ from fcn_lightning.models.backbones.chain import Chain, check_sizes
 def caffenet(
     widths: Sequence[int] = (96, 256, 384, 384, 256),
     fc_widths: Sequence[int] = (4096, 4096),
+    fc6_kernel: int = 6,
     padding: int | str = 100,
     dropout: float = 0.5,
     suffix: str = "",
@@ -31,6 +32,7 @@ def caffenet(
     Args:
         widths: Channels of the five convolutions, all even.
         fc_widths: Channels of fc6 and fc7.
+        fc6_kernel: Kernel of fc6: the side of pool5's map in the classifier.
         padding: 100 pads conv1 by 100 pixels as the reference does; "same" keeps the map aligned
             with the image.
         dropout: Dropout probability after fc6 and fc7.
@@ -44,13 +46,14 @@ def caffenet(
         raise ValueError(
             f"The `widths` of caffenet must be even, for two groups; got {list(widths)}."
         )
-    layers = _layers(widths, fc_widths, padding, dropout, groups=2, normalized=True)
+    layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, groups=2, normalized=True)
     return Chain(layers, last="fc7", suffix=suffix)
 
 
 def alexnet(
     widths: Sequence[int] = (64, 192, 384, 256, 256),
     fc_widths: Sequence[int] = (4096, 4096),
+    fc6_kernel: int = 6,
     padding: int | str = 100,
     dropout: float = 0.5,
     suffix: str = "",
@@ -61,13 +64,14 @@ def alexnet(
         ValueError: An argument is out of range; the message names it.
     """
     check_sizes("alexnet", widths, fc_widths, padding, dropout)
-    layers = _layers(widths, fc_widths, padding, dropout, groups=1, normalized=False)
+    layers = _layers(widths, fc_widths, fc6_kernel, padding, dropout, groups=1, normalized=False)
     return Chain(layers, last="fc7", suffix=suffix)
 
 
 def _layers(
     widths: Sequence[int],
     fc_widths: Sequence[int],
+    fc6_kernel: int,
     padding: int | str,
     dropout: float,
     *,
@@ -85,7 +89,8 @@ def _layers(
             yield f"pool{i}", nn.MaxPool2d(3, 2, ceil_mode=True)
         if i in (1, 2) and normalized:
             yield f"norm{i}", nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-    yield "fc6", nn.Conv2d(channels, fc_widths[0], 6, padding=3 if padding == "same" else 0)
+    pad6 = fc6_kernel // 2 if padding == "same" else 0
+    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=pad6)
     yield "relu6", nn.ReLU(inplace=True)
     yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
