@@ -21,6 +21,9 @@ def predict(
         list[str] | None,
         typer.Option(metavar="NAME=FOLDER", help="A folder with images of another modality."),
     ] = None,
+    config_dir: Annotated[
+        Path | None, typer.Option(help="A folder of configs with backbones of your own.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show full tracebacks.")] = False,
 ) -> None:
@@ -32,11 +35,13 @@ def predict(
     """
     from fcn_lightning.inference import label_paths, load, modality_paths
     from fcn_lightning.labels import unnamed, voc_palette
+    from fcn_lightning.runs.own_backbones import register_all
     from fcn_lightning.runs.trainer import configure_torch
     from fcn_lightning.visualize import save_label
 
     configure_torch()
     with reported(traceback):
+        register_all(config_dir)
         predictor = load(checkpoint)
         paths = label_paths(images, out, predictor.heads, overwrite=overwrite)
         sources = modality_paths(images, list(predictor.modalities), modality or [])

@@ -17,6 +17,7 @@ from torch import Tensor
 from fcn_lightning.files import replacing
 from fcn_lightning.formats.torch_file import load
 from fcn_lightning.models import Network, build
+from fcn_lightning.models.backbones import BACKBONES
 
 KEY = "fcn_lightning"
 """The card's key in the file."""
@@ -92,6 +93,13 @@ class Checkpoint:
         Raises:
             ValueError: The weights do not match the network that the card describes.
         """
+        name = self.card["network"]["backbone"].get("name")
+        if name not in BACKBONES:
+            raise ValueError(
+                f"{self.path} has a backbone of your own, {name!r}. Add --config-dir DIR, the "
+                f"folder with its backbone/{name}.yaml; in Python, set BACKBONES[{name!r}] to its "
+                "function."
+            )
         network = build(**self.card["network"])
         weights = dict(self.weights)
         if self.card.get("unscored"):

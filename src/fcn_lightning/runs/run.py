@@ -21,6 +21,7 @@ from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
 from fcn_lightning.runs.keys import unknown_key, unread_keys
+from fcn_lightning.runs.own_backbones import description_of
 from fcn_lightning.runs.trainer import check_trainer
 
 NODES = (
@@ -109,7 +110,7 @@ class Run:
 def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network:
     """Build the network of a composed config, for a number of classes (or one for each head)."""
     return build(
-        backbone=plain(config.backbone),
+        backbone=description_of(config.backbone),
         head=plain(config.head),
         num_classes=num_classes,
         normalize=plain(config.normalize),
@@ -174,6 +175,11 @@ def read_run(
     parameter_groups(network, recipe)
     if isinstance(network, Classifier):
         _refuse_settings_of_pixels(recipe, mask)
+    if callable(recipe.loss) and recipe.class_weights is not None:
+        raise ValueError(
+            "`recipe.class_weights` applies to the softmax loss, but `recipe.loss` is a function of "
+            "your own. Set `recipe.class_weights` to null and weight classes in the function."
+        )
     _refuse_statistics_of_different_sizes(run)
     check_trainer(config.trainer, recipe, run.needs)
     return run

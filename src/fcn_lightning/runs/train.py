@@ -269,7 +269,7 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
         **masked,
         "labels": {head: asdict(of) for head, of in by_name(labels).items()},
         "data": data_card(run.config.data),
-        "loss": run.recipe.loss,
+        "loss": run.recipe.reduction,
         "precision": str(run.config.trainer.precision),
     }
 
