@@ -1,4 +1,4 @@
-"""Data, backbones, losses, recipes and tables of one's own, by the examples of docs/extending.md."""
+"""Data, backbones, losses, recipes and tables of one's own, by docs/extending.md."""
 
 from __future__ import annotations
 

@@ -177,8 +177,8 @@ def read_run(
         _refuse_settings_of_pixels(recipe, mask)
     if callable(recipe.loss) and recipe.class_weights is not None:
         raise ValueError(
-            "`recipe.class_weights` applies to the softmax loss, but `recipe.loss` is a function of "
-            "your own. Set `recipe.class_weights` to null and weight classes in the function."
+            "`recipe.class_weights` applies to the softmax loss, but `recipe.loss` is your own "
+            "function. Set `recipe.class_weights` to null and weight classes in the function."
         )
     _refuse_statistics_of_different_sizes(run)
     check_trainer(config.trainer, recipe, run.needs)

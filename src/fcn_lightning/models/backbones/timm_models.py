@@ -82,7 +82,7 @@ def timm_backbone(
     model: str,
     batch_norm: str = "frozen",
     output_stride: int = 32,
-    options: Mapping[str, Any] = {},
+    options: Mapping[str, Any] | None = None,
     in_channels: int = 3,
     suffix: str = "",
 ) -> TimmBackbone:
@@ -102,7 +102,7 @@ def timm_backbone(
     """
     if suffix:
         raise ValueError("fusion=late does not support timm's models. Use fusion=early.")
-    arguments = {**options, **({"in_chans": in_channels} if in_channels != 3 else {})}
+    arguments = {**(options or {}), **({"in_chans": in_channels} if in_channels != 3 else {})}
     if output_stride != 32:
         arguments["output_stride"] = output_stride
     return TimmBackbone(model, batch_norm, arguments)
