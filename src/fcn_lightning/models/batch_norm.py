@@ -78,7 +78,7 @@ class Sum(torch.autograd.Function):
 
 
 def _sum(value: Tensor) -> Tensor:
-    total: Tensor = Sum.apply(value)  # type: ignore[no-untyped-call]
+    total: Tensor = Sum.apply(value)
     return total
 
 
