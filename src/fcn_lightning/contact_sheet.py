@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from fcn_lightning.data.dataset import SegmentationDataset, read_example
 from fcn_lightning.labels import VOID, LabelSet
@@ -53,8 +53,7 @@ def _draw(sheet: Image.Image, cell: Cell, labels: LabelSet, corner: tuple[int, i
     x, y = corner
     drawn = overlay(cell.image, cell.label, labels.palette)
     for index, pixels in enumerate((cell.image, drawn)):
-        picture = Image.fromarray(pixels)
-        picture.thumbnail(CELL)
+        picture = ImageOps.contain(Image.fromarray(pixels), CELL)
         sheet.paste(picture, (x + index * (picture.width + GAP // 2), y))
     _write(sheet, (x, y + picture.height), cell.caption)
 
@@ -72,17 +71,18 @@ def _write(sheet: Image.Image, corner: tuple[int, int], text: str) -> None:
     ImageDraw.Draw(sheet).text(corner, shown, (0, 0, 0), ImageFont.load_default())
 
 
-def cells_of(datasets: Sequence[SegmentationDataset], most: int = 24) -> list[Cell]:
-    """Some images of data sets, at equal distances; broken ones are left out.
+def cells_of(datasets: Mapping[str, SegmentationDataset], most: int = 24) -> list[Cell]:
+    """Some images of each split, at equal distances; broken ones are left out.
 
     Of several modalities and heads, the first is shown.
     """
     of_each = max(1, most // max(len(datasets), 1))
     cells: list[Cell] = []
-    for dataset in datasets:
+    for title, dataset in datasets.items():
         for example in dataset.examples[:: max(1, -(-len(dataset) // of_each))]:
             with suppress(ValueError):
                 images, maps = read_example(example, dataset.labels)
                 image, label = next(iter(images.values())), next(iter(maps.values()))
-                cells.append(Cell(image if image.ndim == 3 else gray(image), label, example.name))
+                colors = image if image.ndim == 3 else gray(image)
+                cells.append(Cell(colors, label, f"{title}: {example.name}"))
     return cells

@@ -9,6 +9,8 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from fcn_lightning import optim
@@ -107,6 +109,14 @@ class SegmentationTask(LightningModule):
             self._log_loss()
         return losses.mean()
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Log the learning rate of the first group and the norm of all gradients."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:
+            gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+            self.log("train/lr", optimizer.param_groups[0]["lr"])
+            self.log("train/grad_norm", get_total_norm(gradients))
+
     def validation_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Tensor]:
         return self._score(batch)
 
@@ -132,6 +142,7 @@ class SegmentationTask(LightningModule):
             loss = self.trainer.strategy.reduce(torch.cat(losses).mean(), reduce_op="mean")
             # On the CPU: Lightning reads the values of its progress bar after every pass.
             self.log("train/loss", loss.cpu(), prog_bar=True)
+            self.log("step", float(self.global_step + 1))  # Lightning counts from 0
 
     def _check_losses(self) -> None:
         """Check all losses since the last call. On a GPU, this waits for its results.
@@ -184,14 +195,16 @@ class SegmentationTask(LightningModule):
             first, labels = not results.scores, self.labels[head]
             scores, prefix = metric.compute(), "" if first else f"{head}/"
             metric.reset()
+            class_iu = scores.class_iu.flatten()  # torchmetrics squeezes that of a single class
             named = {name: float(getattr(scores, name)) for name in SCORES}
             if first and self.average_over:
-                subset = scores.class_iu[labels.indices(list(self.average_over))]
+                subset = class_iu[labels.indices(list(self.average_over))]
                 named["mean_iu_subset"] = float(subset.nanmean())
             results.scores.update({f"{prefix}{name}": value for name, value in named.items()})
-            for name, value in zip(labels.classes, scores.class_iu.tolist()):
+            for name, value in zip(labels.classes, class_iu.tolist()):
                 results.class_iu[f"{prefix}{name}"] = value
                 self.log(f"{stage}/{prefix}iu/{name}", value)
+        self.log("step", float(self.global_step))  # of all loggers' points
         results.scores["loss"] = float(self.loss.compute())
         self.loss.reset()
         for name, value in results.scores.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 
-from fcn_lightning.callbacks import ProgressBar, in_words
+from fcn_lightning.callbacks import Progress, ProgressBar, in_words
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's, on such a small training
 
@@ -65,3 +66,12 @@ def test_scores_are_printed_in_percent() -> None:
     assert in_words(scores) == (
         "pixel acc. 90.00, mean acc. 80.00, mean IU 62.36, f.w. IU 70.00, loss 1.25"
     )
+
+
+def test_a_resumed_run_counts_the_seconds_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", iter((100.0, 130.0, 500.0, 512.0)).__next__)
+    first = Progress()
+    resumed_from = first.state_dict()
+    second = Progress()
+    second.load_state_dict(resumed_from)
+    assert (second.earlier, second.state_dict()["seconds"]) == (30.0, 42.0)

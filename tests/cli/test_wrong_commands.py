@@ -64,6 +64,7 @@ def test_a_misspelt_key(command: Command) -> None:
 def test_an_unknown_head(command: Command) -> None:
     assert command("head=fcn64s") == (
         "Unknown choice `head=fcn64s`. Choose from classifier, fcn16s, fcn32s, fcn32s_fixed, "
+        "fcn32s_low_rate, "
         "fcn4s, fcn8s, fcn8s_at_once, pool3, pool4, pool5. Did you mean `fcn4s`?"
     )
 
@@ -241,9 +242,10 @@ def test_a_stage_whose_stage_before_is_not_there(command: Command, tmp_path: Pat
     [
         (["evaluate", "nothing.ckpt"], "Checkpoint not found: nothing.ckpt."),
         (["compare", "a", "b"], "a is not a finished run: it has no per_image.npz."),
-        (["data", "check", "vocc"], "Unknown choice `data=vocc`. Choose from nyud, pascal_context, "
-         "shapes, shapes_context, shapes_nyud, shapes_siftflow, siftflow, single_shapes, voc, "
-         "voc2012, voc_aug, voc_trees. Did you mean `voc`?"),
+        (["data", "check", "vocc"], "Unknown choice `data=vocc`. Choose from ade20k, "
+         "cityscapes, folder, nyud, pascal_context, shapes, shapes_context, shapes_nyud, "
+         "shapes_siftflow, siftflow, single_shapes, voc, voc2012, voc_aug, voc_trees. Did "
+         "you mean `voc`?"),
         (["data", "check", "nyud"], "The place of nyud is not known. Add --data-root DIR."),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ SOLVERS = {
     ("voc", "fcn32s"): (1e-10, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn16s"): (1e-12, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn8s"): (1e-14, 0.99, 1, 100_000, "sum"),
+    ("voc", "fcn32s_low_rate"): (1e-12, 0.99, 1, 100_000, "sum"),
     ("voc", "fcn8s_at_once"): (1e-10, 0.99, 1, 300_000, "sum"),
     ("voc_alexnet", "fcn32s"): (1e-4, 0.9, 20, 100_000, "mean"),
     ("pascal_context", "fcn32s"): (1e-10, 0.99, 1, 400_000, "sum"),
@@ -147,5 +148,5 @@ def test_a_step_on_tensors_of_the_right_inputs(experiment: str, head: str) -> No
         for name, parameter in net.named_parameters()
         if "score_" in name and name.endswith("bias") and parameter.abs().max() > 0
     }
-    streams = {"fcn32s": 1, "fcn16s": 2}.get(head, 3)
+    streams = {"fcn32s": 1, "fcn32s_low_rate": 1, "fcn16s": 2}.get(head, 3)
     assert len(moved) == streams * {"siftflow": 2, "nyud_color_hha": 2}.get(experiment, 1)

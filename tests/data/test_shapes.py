@@ -43,6 +43,15 @@ def test_validation_scenes_are_left_out_of_training(tmp_path: Path) -> None:
     assert len({splits.train[i]["image"].shape for i in range(4)}) > 1, "sizes vary"
 
 
+def test_the_first_scenes_alone_are_trained_on(tmp_path: Path) -> None:
+    lists = ("shapes", str(tmp_path / "shapes"), ["sbd/train"], "voc/val")
+    whole, few = shapes.scenes(*lists), shapes.scenes(*lists, num_train=2)
+    assert [e.name for e in few.train.examples] == [e.name for e in whole.train.examples[:2]]
+    assert (few.lists["num_train"], len(few.val)) == (2, len(whole.val))
+    with pytest.raises(ValueError, match=r"^`data\.num_train` must be 1 to 4, .*; got 5\.$"):
+        shapes.scenes(*lists, num_train=5)
+
+
 def test_a_single_shape_is_labelled_by_its_class(tmp_path: Path) -> None:
     splits = shapes.singles("single_shapes", str(tmp_path / "shapes"))
     assert splits.labels.classes == CLASSES[1:]

@@ -193,7 +193,8 @@ def test_nothing_left_to_train_on_is_refused(root):
     with pytest.raises(ValueError, match="voc/val") as error:
         splits_of(root, train=["voc/val"])
     assert str(error.value) == (
-        "No training images are left: all images of voc/val are in voc/val, which is scored."
+        "No training images are left: all images of voc/val are in voc/val, which is scored. To "
+        "train on images that are scored, set `data.allow_overlap=true`."
     )
 
 
@@ -226,3 +227,16 @@ def test_shared_data_is_read(shared):
     assert [record["count"] for record in splits.lists["train"]] == [437, 600]
     for sample in (splits.train[0], splits.train[len(splits.train) - 1], splits.val[0]):
         assert sample["image"].shape[1:] == sample["label"].shape
+
+
+def test_images_that_are_scored_are_trained_on_if_that_is_allowed(root):
+    splits = voc_and_sbd("voc", str(root), ["voc/val"], "voc/val", allow_overlap=True)
+    assert [e.name for e in splits.train.examples] == [e.name for e in splits.val.examples]
+    assert (splits.lists["num_train"], splits.lists["num_left_out"]) == (len(splits.val), 0)
+
+
+def test_ids_with_blanks_and_a_byte_order_mark(tmp_path, make_voc):
+    folder = make_voc(tmp_path, ["a b", "c"], train=["c"])
+    (folder / "ImageSets/Segmentation/val.txt").write_bytes(b"\xef\xbb\xbfa b\r\n")
+    splits = voc_and_sbd("voc", str(tmp_path), ["voc/train"], "voc/val")
+    assert [example.name for example in splits.val.examples] == ["a b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import struct
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from wandb.proto import wandb_internal_pb2
 
@@ -81,6 +83,65 @@ def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path
             assert f"pictures/{name}/masks/{kind}/path" in keys
     masks = list((folder / "wandb").glob("offline-run-*/files/media/images/mask/**/*.png"))
     assert len(masks) == 2 * 2 * 5, "label and prediction of five images at two validations"
+
+    of_loss = [
+        (row["trainer/global_step"], row["train/loss"]) for row in rows if "train/loss" in row
+    ]
+    with (folder / "metrics.csv").open(newline="") as file:
+        in_csv = [row for row in csv.DictReader(file) if row["train/loss"]]
+    assert of_loss == [(int(r["step"]), pytest.approx(float(r["train/loss"]))) for r in in_csv]
+    assert [step for step, _ in of_loss] == [1, 2, 3, 4]
+    assert all(float(row["train/lr"]) > 0 < float(row["train/grad_norm"]) for row in in_csv)
+    assert all(row["speed/images_per_second"] > 0 for row in rows if "speed/waiting" in row)
+    assert not any(name.startswith("speed/") for name in in_csv[0]), "the file is repeatable"
+
+    (described,) = (r.run for r in found if r.HasField("run"))
+    assert {"fcn32s", "shapes", "seed0"} <= {*described.tags}
+    assert described.job_type == "fcn32s"
+    assert (json.loads(config["network"]), json.loads(config["experiment"])) == ("fcn32s", "shapes")
+    summary = {
+        "/".join(i.nested_key) or i.key: json.loads(i.value_json)
+        for r in found
+        for i in r.summary.update
+    }
+    assert summary["best/mean_iu"] == scores["best_val"]["mean_iu"]
+    assert summary["images_per_second"] > 0 < summary["memory_gib"]
+    (table,) = (folder / "wandb").glob("offline-run-*/files/media/table/per_image_*.table.json")
+    content = json.loads(table.read_text())
+    assert content["columns"] == ["image", "pixel_acc", "mean_iu"]
+    with np.load(folder / "per_image.npz") as arrays:
+        (name, matrix) = arrays["names"][0], arrays["confusion"][0]
+    assert content["data"][0][:2] == [name, pytest.approx(np.trace(matrix) / matrix.sum())]
+
+
+def test_without_a_network_a_run_is_offline(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B's address is a port of this machine that refuses."""
+    overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
+    account = {
+        "WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_MODE": "online",
+        "WANDB_PROJECT": "mine", "WANDB_NAME": "first",
+    }  # fmt: skip
+    done = warm.run("train", *overrides, folder=tmp_path, environment=account)
+    assert done.returncode == 0, done.stderr
+    assert "W&B is offline, since it cannot be reached: " in done.stderr
+    (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
+    (described,) = (r.run for r in records(folder) if r.HasField("run"))
+    assert (described.project, described.display_name) == ("mine", "first")
+
+
+def test_checkpoints_are_not_sent_without_wandb(tiny: Tiny, tmp_path: Path) -> None:
+    overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
+    done = warm.run(
+        "train", *overrides, "logger.wandb.log_model=true", folder=tmp_path, environment=OFFLINE
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "logger.wandb.log_model=true sends checkpoints, but W&B is offline. Leave it out, or unset "
+        "WANDB_MODE.",
+    )
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) -> None:

@@ -361,12 +361,12 @@ def test_what_is_logged_is_of_all_images(
 ) -> None:
     one, several = trained[update.alone], trained[update]
     losses = logged(several, "train/loss")
-    assert [step for step, _ in losses] == list(range(STEPS))
+    assert [step for step, _ in losses] == list(range(1, STEPS + 1))
     assert losses[0][1] == pytest.approx(loss_of_first_update(voc, start, update), rel=1e-9)
     assert dict(losses) == pytest.approx(dict(logged(one, "train/loss")), rel=1e-6)
     for name in names_logged(several, "val"):
         values = logged(several, name)
-        assert [step for step, _ in values] == [STEPS // 2 - 1, STEPS - 1]
+        assert [step for step, _ in values] == [STEPS // 2, STEPS]
         assert dict(values) == pytest.approx(dict(logged(one, name)), rel=1e-6, nan_ok=True)
 
 

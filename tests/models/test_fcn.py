@@ -126,6 +126,21 @@ def test_the_network_applies_the_classifier_at_each_position(narrow):
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_classifier_without_fc6_scores_the_mean_of_the_last_map():
+    thin = {"name": "googlenet", "stem": (2, 2, 3), "inceptions": ((1, 1, 2, 1, 1, 1),) * 9}
+    classifier = build(backbone=thin, head={"name": "classifier"}, num_classes=5).eval()
+    network = build(backbone=thin, head={}, num_classes=21).eval()
+    report = transplant(network, classifier.state_dict())
+    assert report.missing == ["score_fr.weight", "score_fr.bias"]
+    assert report.left_out == ["fc8.weight", "fc8.bias"]
+    image = torch.randint(0, 256, (1, 3, 96, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        (last,) = network.backbone(network.normalize(image))["inception_5b"]
+        fc8 = classifier.classifier.fc8
+        expected = fc8.weight.numpy() @ last.numpy().mean((1, 2)) + fc8.bias.numpy()
+        np.testing.assert_allclose(classifier(image)[0, :, 0, 0], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     classifier = narrow(head={"name": "classifier"}, padding="same", fc6_kernel=3)
     with pytest.raises(ValueError, match="fc6") as error:

@@ -265,7 +265,7 @@ def test_branches_must_agree():
     endpoint = traced.endpoints["half"]
     assert (endpoint.channels, endpoint.grid.offset) == (7, Fraction(1, 2))
     assert (endpoint.grid.stride, endpoint.grid.receptive_field) == (2, 4)
-    assert traced.global_gates
+    assert traced.has_global_gates
     with pytest.raises(ValueError, match=r"^Branches combines branches") as error:
         trace(Branches(3, 1))
     assert "along h, offset 0 and stride 2; offset 1/2 and stride 2" in str(error.value)

@@ -5,7 +5,9 @@ from fcn_lightning.callbacks.loggers import MetricsFile, wandb_logger
 from fcn_lightning.callbacks.per_image import PerImage
 from fcn_lightning.callbacks.pictures import Pictures
 from fcn_lightning.callbacks.progress import Progress, ProgressBar, in_words
+from fcn_lightning.callbacks.speed import Speed
 from fcn_lightning.callbacks.stopping import Stopping, WholeCheckpoints, end_processes
+from fcn_lightning.callbacks.wandb_results import WandbResults
 
 __all__ = [
     "BestCheckpoint",
@@ -14,7 +16,9 @@ __all__ = [
     "Pictures",
     "Progress",
     "ProgressBar",
+    "Speed",
     "Stopping",
+    "WandbResults",
     "WholeCheckpoints",
     "end_processes",
     "in_words",

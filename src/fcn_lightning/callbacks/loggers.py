@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import logging
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fcn_lightning.files import replacing
+
+log = logging.getLogger("fcn_lightning")
 
 
 class MetricsFile(Logger):
@@ -56,7 +60,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        row = {"step": step, **metrics}
+        row = {"step": step if step is None else int(step), **metrics}
         row.pop("epoch", None)  # a run is one epoch to Lightning
         self._rows.append(row)
         columns = list(dict.fromkeys(chain(self._columns, row)))
@@ -77,37 +81,58 @@ class MetricsFile(Logger):
 
 def wandb_logger(
     save_dir: str,
-    project: str,
+    project: str | None,
     name: str,
     group: str | None,
     settings: dict[str, Any],
     tags: Sequence[str] = (),
+    log_model: bool = False,
     **arguments: Any,
 ) -> WandbLogger:
-    """Create a W&B run with this machine's W&B settings; offline without an account.
+    """Create a W&B run with this machine's W&B settings; offline without an account or network.
 
     If the folder has a W&B run already, that run is resumed.
+
+    Args:
+        save_dir: The run's folder.
+        project: The project; None for `WANDB_PROJECT`, or else `fcn_lightning`.
+        name: The name of the run, unless `WANDB_NAME` is set.
+        group: The group, such as a sweep.
+        settings: The configuration that W&B shows.
+        tags: Tags of the run.
+        log_model: See `WandbResults`, which sends the checkpoints.
+        **arguments: Those of `WandbLogger`.
     """
     import wandb  # takes a second, and only runs that log to it need it
 
+    common: dict[str, Any] = {
+        "save_dir": save_dir,
+        "project": project or os.environ.get("WANDB_PROJECT") or "fcn_lightning",
+        "name": os.environ.get("WANDB_NAME") or name,
+        "group": group,
+        "tags": list(tags) or None,
+        "id": run_id(Path(save_dir)),
+        "resume": "allow",
+        "settings": wandb.Settings(quiet=True),  # train.log has the scores
+        **arguments,
+    }
     with _signals_blocked():
-        mode = wandb.setup().settings.mode
-        if mode == "online" and not wandb.login(prompt=False):
-            mode = "offline"
-        logger = WandbLogger(
-            save_dir=save_dir,
-            project=project,
-            name=name,
-            group=group,
-            tags=list(tags) or None,
-            mode=mode,
-            id=run_id(Path(save_dir)),
-            resume="allow",
-            settings=wandb.Settings(quiet=True),  # train.log has the scores
-            **arguments,
-        )
-        logger.log_hyperparams(settings)
+        try:
+            mode = wandb.setup().settings.mode
+            if mode == "online" and not wandb.login(prompt=False):
+                mode = "offline"
+            logger = WandbLogger(**common, mode=mode)
+            logger.log_hyperparams(settings)  # connects
+        except wandb.errors.Error as error:
+            log.warning("W&B is offline, since it cannot be reached: %s", one_line(error))
+            logger = WandbLogger(**common, mode="offline")
+            logger.log_hyperparams(settings)
     return logger
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from fcn_lightning.callbacks.lightning_internals import EpochlessProgressBar
+from fcn_lightning.callbacks.speed import Speed, memory
 from fcn_lightning.task import SegmentationTask
 
 log = logging.getLogger("fcn_lightning")
@@ -20,10 +21,13 @@ class Progress(Callback):
 
     Attributes:
         best: `step` and `mean_iu` of the best validation; None before the first one with a score.
+        earlier: The seconds that a resumed run worked before, up to its last checkpoint.
     """
 
     def __init__(self) -> None:
         self.best: dict[str, float] | None = None
+        self.earlier = 0.0
+        self._began = time.monotonic()
         self._start = (0, 0.0)
         self._logged = 0
 
@@ -59,10 +63,11 @@ class Progress(Callback):
         log.info("step %d, %s", trainer.global_step, in_words(values))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "seconds": self.earlier + time.monotonic() - self._began}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+        self.earlier = state_dict.get("seconds", 0.0)
 
 
 class ProgressBar(EpochlessProgressBar):
@@ -79,6 +84,11 @@ class ProgressBar(EpochlessProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # the loggers' version; a run has none
+        metrics.pop("step", None)  # of the loggers' points
+        speeds = (each for each in trainer.callbacks if isinstance(each, Speed))  # type: ignore[attr-defined]
+        if trainer.training and (speed := next(speeds, None)):
+            metrics["images/s"] = f"{speed.images_per_second(trainer):.1f}"
+            metrics["GiB"] = f"{memory(trainer) / 2**30:.1f}"
         return metrics
 
 

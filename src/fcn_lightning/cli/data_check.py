@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,8 +74,9 @@ def check(
     write(f"{describe(splits.lists)}\n")
     if inventory.official_num_train not in (None, splits.lists["num_train"]):
         write(f"the official number of training images is {inventory.official_num_train}\n")
-    datasets = {"training": splits.train, "validation": splits.val, "test": splits.test}
-    contents = {title: _read(title, dataset) for title, dataset in datasets.items() if dataset}
+    datasets = {"training": splits.train, "validation": splits.val}
+    datasets |= {"test": splits.test} if splits.test else {}
+    contents = {title: _read(title, dataset) for title, dataset in datasets.items()}
     write(contents_lines(contents, splits.remarks))
     record |= {key: splits.lists[key] for key in ("num_train", "num_left_out")}
     record |= {"remarks": splits.remarks}
@@ -83,11 +84,11 @@ def check(
     own = node._target_ == "fcn_lightning.data.folder.read"
     if path := sheet or (Path(f"{node.name}.png") if own else None):
         with reported(traceback):
-            _write_sheet(path, splits.labels, [each for each in datasets.values() if each])
+            _write_sheet(path, splits.labels, datasets)
         write(f"contact sheet: {path}\n")
     _write_json(record, as_json)
     broken = sum(len(part.broken) for part in contents.values())
-    write(f"{broken} of {sum(map(len, filter(None, datasets.values())))} images are broken\n")
+    write(f"{broken} of {sum(map(len, datasets.values()))} images are broken\n")
     wrong = broken or splits.remarks or any(part.suspicious for part in contents.values())
     sys.exit(1 if wrong else 0)
 
@@ -109,7 +110,9 @@ def _read(title: str, dataset: SegmentationDataset) -> Contents:
     return contents
 
 
-def _write_sheet(path: Path, labels: LabelSets, datasets: Sequence[SegmentationDataset]) -> None:
+def _write_sheet(
+    path: Path, labels: LabelSets, datasets: Mapping[str, SegmentationDataset]
+) -> None:
     from fcn_lightning.contact_sheet import cells_of, draw_sheet
     from fcn_lightning.labels import by_name
 

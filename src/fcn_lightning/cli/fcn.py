@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fcn_lightning.cli import compare, data, evaluate, export, import_, predict, table
+from fcn_lightning.cli import compare, data, evaluate, export, import_, predict, runs, table
 
 app = typer.Typer(
     help="Fully convolutional networks: masks, scores, tables, weights, data. "
@@ -19,6 +19,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(table.app, name="table")
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("import")(import_.import_weights)
 app.command("export")(export.export)

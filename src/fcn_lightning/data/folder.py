@@ -82,7 +82,7 @@ def read(
     else:
         ids = _of_folders(folder)
         if not (ids["train"] and ids["val"]):
-            rest = [each for each in folder.pairs if each not in ids["test"]]
+            rest = sorted(folder.pairs.keys() - ids["test"])
             ids |= _of_fraction(rest, val_fraction, split_seed, allow_overlap)
     used = {each for own in ids.values() for each in own}
     unused = [each for each in folder.pairs if each not in used]

@@ -115,7 +115,7 @@ def _with_suffixes(images: Path, labels: Path) -> list[Folder]:
             if images != labels or not others:
                 continue
             nearest = max(others, key=len)
-        common = _common(stem, nearest)
+        common = _common(stem, nearest).rstrip("_-. ")
         suffixes = nearest[len(common) :], stem[len(common) :]
         if common and all(not any(c.isdigit() or c == "/" for c in each) for each in suffixes):
             folders.append(Folder(images, labels, *suffixes))
@@ -190,9 +190,7 @@ def _of_colors(colors: Sequence[Color], found: Guess) -> None:
         ],
         "void_colors": [list(color) for color in void],
     }
-    found.said.append(
-        f"RGB masks of {len(colors)} colors; the names of classes are to be filled in."
-    )
+    found.said.append(f"RGB masks of {len(colors)} colors; fill in the names of the classes.")
 
 
 def _voc_names(colors: Sequence[Color]) -> dict[Color, str]:

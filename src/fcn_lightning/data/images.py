@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy import ndarray
@@ -14,7 +17,7 @@ NO_RANGE = {"I": "32-bit integers", "F": "32-bit floats"}
 """Modes of Pillow whose values have no defined black and white."""
 
 
-def read_image(path: Path, *, upright: bool = True) -> ndarray:
+def read_image(path: Path | BufferedIOBase, *, upright: bool = True) -> ndarray:
     """Read an image file as RGB, (h, w, 3) uint8.
 
     Any format that Pillow reads is accepted. Gray, palette and CMYK images are converted; color
@@ -23,7 +26,7 @@ def read_image(path: Path, *, upright: bool = True) -> ndarray:
     is read.
 
     Args:
-        path: The file.
+        path: The file, or its content as a stream.
         upright: Turn the image as its EXIF orientation says, as viewers show it. False keeps the
             stored raster (but Pillow turns TIFF files in any case).
 
@@ -65,6 +68,15 @@ def read_depth(path: Path) -> ndarray:
         return np.array(image, dtype=np.float32)
 
 
+def limit_megapixels(limit: float) -> None:
+    """Set the size above which this process refuses images as decompression bombs.
+
+    Pillow warns above half of the size that it refuses; the warning is silenced.
+    """
+    Image.MAX_IMAGE_PIXELS = int(limit * 1e6 / 2)
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """The size (h, w) of a stored image, from the header of its file.
 
@@ -87,15 +99,16 @@ def read_orientation(path: Path) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path | BufferedIOBase) -> Iterator[Image.Image]:
     """Open an image file; name it in the error if it cannot be opened, or read in the block."""
     size = ""
     try:
-        with Image.open(path) as image:
+        with Image.open(cast(Path, path)) as image:
             size = f" of {image.height} x {image.width} pixels"
             yield image
     except Exception as error:  # a broken file can raise anything in its reader
-        raise ValueError(f"Cannot read the image {path}: {_reason(error, size)}.") from error
+        name = path if isinstance(path, Path) else getattr(path, "name", "on standard input")
+        raise ValueError(f"Cannot read the image {name}: {_reason(error, size)}.") from error
 
 
 def _reason(error: Exception, size: str) -> str:

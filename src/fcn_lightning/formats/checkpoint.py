@@ -7,7 +7,7 @@ values that `build` turns into the network, and values that its writer adds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fcn_lightning.files import replacing
 from fcn_lightning.formats.torch_file import load
+from fcn_lightning.labels import LabelSet, LabelSets, by_name
 from fcn_lightning.models import Network, build
 from fcn_lightning.models.backbones import BACKBONES
 
@@ -32,7 +33,8 @@ PREFIX = "network."
 class Checkpoint:
     """A network's description and weights at a training step, or at step 0 if imported.
 
-    The card has `format`, `network` (the arguments of `build`) and, for example, `data` and `loss`.
+    The card has `format`, `network` (the arguments of `build`) and, for example, `labels`, `data`
+    and `loss`.
     """
 
     path: Path
@@ -44,6 +46,17 @@ class Checkpoint:
     def card_of(network: Network, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The card of a network, with `more` plain values."""
         return {"format": FORMAT, "network": network.description, **(more or {})}
+
+    @staticmethod
+    def card_of_labels(labels: LabelSets) -> dict[str, dict[str, Any]]:
+        """The classes of each head as plain values, for the card's `labels`."""
+        return {head: asdict(own) for head, own in by_name(labels).items()}
+
+    @property
+    def labels(self) -> dict[str, LabelSet] | None:
+        """The classes of each head; None if the file was written without them."""
+        card: Mapping[str, Mapping[str, Any]] | None = self.card.get("labels")
+        return {head: LabelSet(**own) for head, own in card.items()} if card else None
 
     @classmethod
     def parse(cls, path: Path, content: Mapping[str, Any]) -> Checkpoint:

@@ -82,6 +82,14 @@ class FCN(nn.Module):
         *_, coarsest = self.backbone.endpoints.values()
         return max(1, round(coarsest.grid.stride / self.image_scale))
 
+    @property
+    def has_global_gates(self) -> bool:
+        """Whether a pixel's scores depend on all of the image, beyond their receptive field.
+
+        A backbone with global gates (squeeze and excitation) says so by an attribute of this name.
+        """
+        return self.backbone.has_global_gates
+
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, before the last upscore layer."""
         head = self.head

@@ -54,6 +54,11 @@ class LateFusion(nn.Module):
         assert isinstance(branch, FCN)
         return branch.coarsest_stride
 
+    @property
+    def has_global_gates(self) -> bool:
+        """Whether a pixel's scores depend on all of the image, as for FCN."""
+        return any(getattr(branch, "has_global_gates", False) for branch in self.branches.values())
+
     def fused(self, image: Mapping[str, Tensor]) -> Float[Tensor, "n classes _ _"]:
         """The mean of the modalities' scores, `score_fused`."""
         scores = []

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from fcn_lightning.callbacks import BestCheckpoint, ProgressBar
+from fcn_lightning.callbacks.loggers import one_line
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import shows_progress
 
@@ -26,15 +27,57 @@ def run_loggers(run: Run, group: str | None) -> list[Logger]:
     given: dict[str, dict[str, Any]] = {name: {"save_dir": str(run.folder)} for name in run.loggers}
     if "wandb" in given:
         node = run.loggers["wandb"]
+        stage, data = str(run.config.stage.name), str(run.config.data.name)
         given["wandb"] |= {
             "name": node.name or f"{run.experiment}/{run.name}",
             "group": node.group or group,
-            "settings": run.plain_config,
+            "job_type": stage,
+            "settings": {
+                **run.plain_config,
+                "experiment": run.experiment,
+                "variant": run.variant,
+                "network": run.head,
+            },
+            "tags": [*node.tags, stage, data, f"seed{run.settings.seed}"],
         }
     return [  # partial: Hydra would instantiate the nodes of `settings` too
         instantiate(node, _convert_="all", _partial_=True)(**given[name])
         for name, node in run.loggers.items()
     ]
+
+
+def sends_model(run: Run) -> bool:
+    """Tell whether the checkpoints go to W&B: `logger.wandb.log_model=true`."""
+    node = run.loggers.get("wandb")
+    return node is not None and bool(node.get("log_model"))
+
+
+def check_loggers(run: Run) -> None:
+    """Refuse a run that is to send its checkpoints to W&B, where W&B is not online.
+
+    Raises:
+        ValueError: The message says what is missing.
+    """
+    if not sends_model(run):
+        return
+    mode = wandb.setup().settings.mode
+    if mode != "online":
+        raise ValueError(
+            f"logger.wandb.log_model=true sends checkpoints, but W&B is {mode}. Leave it out, or "
+            "unset WANDB_MODE."
+        )
+    try:
+        if wandb.login(prompt=False):
+            return
+    except wandb.errors.Error as error:
+        raise ValueError(
+            f"logger.wandb.log_model=true sends checkpoints, but W&B cannot be reached: "
+            f"{one_line(error)}"
+        ) from error
+    raise ValueError(
+        "logger.wandb.log_model=true sends checkpoints, but W&B has no account here. Leave it out, "
+        "or log in with `wandb login`."
+    )
 
 
 def run_callbacks(run: Run) -> list[Callback]:

@@ -34,6 +34,7 @@ class Record(BaseModel):
         scores: Fractions and the loss; None where a score is undefined. Those of the first head
             have plain names, those of another head its name before a slash, as has `class_iu`.
         start: What it started from, by modality ("" where there is one).
+        seconds: The time of the run; of a resumed one, with the time up to its last checkpoint.
         config: The resolved configuration of the run.
     """
 

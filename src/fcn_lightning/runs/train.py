@@ -7,7 +7,6 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ from fcn_lightning.callbacks import (
     MetricsFile,
     PerImage,
     Progress,
+    Speed,
     Stopping,
+    WandbResults,
     WholeCheckpoints,
     end_processes,
     in_words,
@@ -32,7 +33,8 @@ from fcn_lightning.data.mask import check_background
 from fcn_lightning.data.splits import Splits, describe
 from fcn_lightning.data.suspicions import before_a_run
 from fcn_lightning.datamodule import SegmentationData
-from fcn_lightning.labels import LabelSets, by_name, num_classes
+from fcn_lightning.formats.checkpoint import Checkpoint
+from fcn_lightning.labels import LabelSets, num_classes
 from fcn_lightning.models import Classifier, Network, transplant
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.models.summary import summarize
@@ -43,7 +45,13 @@ from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
-from fcn_lightning.runs.observers import finish_wandb, run_callbacks, run_loggers
+from fcn_lightning.runs.observers import (
+    check_loggers,
+    finish_wandb,
+    run_callbacks,
+    run_loggers,
+    sends_model,
+)
 from fcn_lightning.runs.processes import is_first_process, lost_connections_reported
 from fcn_lightning.runs.record import Record, Start, is_complete, read_record, without_nan
 from fcn_lightning.runs.run import Run
@@ -69,6 +77,7 @@ def train(run: Run, group: str | None = None) -> Record:
         return read_record(run.folder)
     configure_torch()
     lightning.seed_everything(run.settings.seed, verbose=False)
+    check_loggers(run)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted, notes = start_weights(run, network)
@@ -94,7 +103,8 @@ def train(run: Run, group: str | None = None) -> Record:
         finally:
             finish_wandb()
         record = record_of(run, splits, task, trainer, progress, per_image)
-        record.seconds, record.commit = round(time.monotonic() - began, 1), made_by
+        record.seconds = round(progress.earlier + time.monotonic() - began, 1)
+        record.commit = made_by
         if trainer.is_global_zero:
             record.write(run.folder)
             tell(run, record)
@@ -225,12 +235,14 @@ def fit_and_test(
         run.folder / "checkpoints" / "last.ckpt",
         MetricsFile(run.folder / "metrics.csv"),
     )
-    progress, stopping, per_image = Progress(), Stopping(last, metrics), PerImage(run.folder)
+    progress, speed = Progress(), Speed(run.recipe.batch)
+    stopping, per_image = Stopping(last, metrics), PerImage(run.folder)
+    results = WandbResults(run.folder, progress, speed, sends_model(run))
     trainer: Trainer = instantiate(
         run.config.trainer,
         default_root_dir=str(run.folder),
         logger=[metrics, *run_loggers(run, group)],
-        callbacks=[progress, stopping, per_image, *run_callbacks(run)],
+        callbacks=[progress, speed, stopping, per_image, results, *run_callbacks(run)],
         plugins=[WholeCheckpoints()],
         **trainer_arguments(run.config.trainer, run.recipe, run.needs),
     )
@@ -267,7 +279,7 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
         **masked,
-        "labels": {head: asdict(of) for head, of in by_name(labels).items()},
+        "labels": Checkpoint.card_of_labels(labels),
         "data": data_card(run.config.data),
         "loss": run.recipe.reduction,
         "precision": str(run.config.trainer.precision),

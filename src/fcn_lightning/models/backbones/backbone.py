@@ -26,13 +26,13 @@ class Backbone(nn.Module):
             pooling.
         smallest_input: The smallest side of an image that `forward` accepts; the network pads
             smaller images.
-        global_gates: Every output depends on the whole image, by squeeze and excitation for
+        has_global_gates: Every output depends on the whole image, by squeeze and excitation for
             example. Receptive fields leave that out.
     """
 
     endpoints: dict[str, Endpoint]
     smallest_input: int = 1
-    global_gates: bool = False
+    has_global_gates: bool = False
 
     def until(self, endpoint: str) -> None:
         """Remove the layers after an endpoint.

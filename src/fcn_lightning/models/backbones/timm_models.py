@@ -45,7 +45,7 @@ class TimmBackbone(Backbone):
         super().__init__()
         self.model, self.arguments, self._batch_norm = model, dict(arguments), batch_norm
         traced = _traced(model, json.dumps(arguments, sort_keys=True))
-        self.global_gates = traced.global_gates
+        self.has_global_gates = traced.has_global_gates
         names = {
             f"pool{int(e.grid.stride).bit_length() - 1}": i for i, e in traced.endpoints.items()
         }

@@ -39,7 +39,7 @@ class Traced:
     """The maps that a module returns, and whether their values depend on the whole image."""
 
     endpoints: dict[str, Endpoint]
-    global_gates: bool
+    has_global_gates: bool
 
 
 def trace(module: nn.Module, channels: int = 3) -> Traced:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from fcn_lightning.inference import Predictor, load, modality_paths
+import fcn_lightning
+from fcn_lightning.inference import Predictor, load
+from fcn_lightning.inference.sources import modality_paths
+from fcn_lightning.labels import LabelSet
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (37, 52, 3), dtype=np.uint8)
 
@@ -92,3 +97,35 @@ def test_a_classifier_is_refused(narrow, tmp_path):
     assert str(error.value) == (
         f"The network in {path} is a classifier. Only networks that label pixels can predict."
     )
+
+
+def test_a_run_predicts_in_three_lines(narrow, tmp_path):
+    path = saved(narrow(("pool4", "pool3")), tmp_path / "a.ckpt")
+    Image.fromarray(IMAGE).save("a.png")
+    predictor = fcn_lightning.load(path)
+    label = predictor.predict("a.png")
+    np.testing.assert_array_equal(label, predictor.predict(IMAGE))
+
+
+def test_an_image_file_is_labeled_upright(narrow):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(IMAGE))).save("a.png", exif=exif)
+    predictor = Predictor(narrow(("pool4", "pool3")))
+    np.testing.assert_array_equal(predictor.predict("a.png"), predictor.predict(IMAGE))
+
+
+def test_the_classes_come_from_the_checkpoint(narrow, tmp_path):
+    network = narrow(num_classes=2)
+    path = saved(network, tmp_path / "a.ckpt")
+    assert load(path).labels[""].classes == ("0", "1")
+    content = torch.load(path)
+    classes = {"name": "own", "classes": ("sky", "sea"), "colors": None, "values": ((0,), (255,))}
+    content["fcn_lightning"]["labels"] = {"": classes}
+    torch.save(content, path)
+    assert load(path).labels[""] == LabelSet("own", ("sky", "sea"), None, ((0,), (255,)))
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, fcn_lightning; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).stdout == b"False\n"
