@@ -17,6 +17,7 @@ from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.data import check_classes, data_config, read_data
 from fcn_lightning.runs.intervals import Difference, compare
+from fcn_lightning.runs.own_backbones import register_all
 from fcn_lightning.runs.record import without_nan
 from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
@@ -43,6 +44,7 @@ def evaluate(
             there are no test images.
     """
     configure_torch()
+    register_all(config_dir)
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
     splits = scored_data(checkpoint.card, data, root, config_dir)
