@@ -10,6 +10,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from fcn_lightning.models.backbones import Backbone
+from fcn_lightning.models.backbones.chain import Chain
 from fcn_lightning.models.normalize import Normalize
 from fcn_lightning.models.skip import SkipHead
 
@@ -120,13 +121,13 @@ class Classifier(nn.Module):
         """Make a classifier of the layers of a backbone.
 
         Raises:
-            ValueError: The backbone has no fc6, or fc6 or fc7 is dilated.
+            ValueError: The backbone is no chain of layers, or its fc6 or fc7 is dilated.
         """
         super().__init__()
-        if not any(name == "fc6" for name, _ in backbone.named_children()):
+        if not isinstance(backbone, Chain):
             raise ValueError(
-                "head=classifier needs a backbone with fc6 and fc7: vgg16, vgg19, alexnet or "
-                "caffenet."
+                "head=classifier needs a backbone whose layers form a chain: vgg16, vgg19, alexnet,"
+                " caffenet or googlenet."
             )
         self.normalize = normalize
         self.features = nn.Sequential()
