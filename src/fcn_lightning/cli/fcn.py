@@ -15,6 +15,7 @@ from fcn_lightning.cli import (
     export,
     import_,
     predict,
+    report,
     runs,
     table,
 )
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.add_typer(table.app, name="table")
 app.add_typer(runs.app, name="runs")
 app.command("dashboard")(dashboard.dashboard)
