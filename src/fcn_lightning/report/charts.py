@@ -64,6 +64,7 @@ def line_chart(name: str, lines: Sequence[Line], x: str, y: str) -> str:
             color = f"#0000a{line.number % 7}"
             marker = "o" if len(line.x) < 3 else None
             axes.plot(line.x, line.y, color=color, linestyle=dashes, marker=marker, linewidth=1.8)
+        axes.locator_params(nbins=5)  # more labels overlap in a small chart
         axes.set(xlabel=x, ylabel=y)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
