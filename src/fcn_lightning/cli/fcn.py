@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from fcn_lightning.cli import compare, data, evaluate, export, import_, predict, runs, table
+from fcn_lightning.cli import (
+    compare,
+    dashboard,
+    data,
+    evaluate,
+    export,
+    import_,
+    predict,
+    runs,
+    table,
+)
 from fcn_lightning.cli.streams import escape_unprintable
 
 app = typer.Typer(
@@ -21,6 +31,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(table.app, name="table")
 app.add_typer(runs.app, name="runs")
+app.command("dashboard")(dashboard.dashboard)
 app.add_typer(data.app, name="data")
 app.command("import")(import_.import_weights)
 app.command("export")(export.export)
