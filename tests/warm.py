@@ -82,7 +82,7 @@ def _command(
 
     gc.freeze()  # searches for garbage would copy the server's memory
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]  # OmegaConf's base
-    Hydra.get_mode = lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]  # composes a config
+    Hydra.get_mode = lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]  # would compose
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

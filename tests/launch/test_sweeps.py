@@ -126,9 +126,8 @@ def resumed(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resume
     command = [*options, *own, "head=fcn16s,fcn32s", "seed=0,1"]
 
     def outcome(*more: str, first: Callable[[], None] | None = None) -> Outcome:
-        done = warm.run(
-            "train", "-m", *command, *more, folder=top, environment=OFFLINE, first=first
-        )
+        arguments = ("-m", *command, *more)
+        done = warm.run("train", *arguments, folder=top, environment=OFFLINE, first=first)
         return Outcome(done.returncode, done.stderr, states(last(runs)), logs(last(runs)))
 
     with locked(broken / "train.log"):
