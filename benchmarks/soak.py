@@ -142,7 +142,12 @@ def ends(folder: Path) -> dict[str, str]:
     (run_folder,) = folder.glob("runs/shapes/*/seed1")
     weights = torch.load(run_folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     scores = json.loads((run_folder / "scores.json").read_text())
-    del scores["seconds"], scores["config"]["resume"], scores["config"]["overwrite"]
+    del (
+        scores["seconds"],
+        scores["peak_memory"],
+        scores["config"]["resume"],
+        scores["config"]["overwrite"],
+    )
     contents = {
         "weights": b"".join(value.numpy().tobytes() for value in weights.values()),
         "scores": json.dumps(scores).encode(),

@@ -69,7 +69,7 @@ def test_speed_estimate_and_warning(
     assert last["speed/waiting"] == pytest.approx(loading / (1 + loading))
     assert 0.05 < last["speed/memory_gib"] < 50
     assert not (trainer.loggers[0].path).exists()
-    estimate, *others = [record.getMessage() for record in caplog.records]
+    estimate, *others = dict.fromkeys(record.getMessage() for record in caplog.records)
     assert estimate.startswith(
         f"estimate: {in_hours(3600 * (1 + loading))} for the other 3600 steps, without validation; "
         f"{8 / (1 + loading):.1f} images per second, at most "

@@ -63,7 +63,9 @@ def test_an_imported_classifier_is_reported_as_untrained():
         0,
         "alexnet.pth: alexnet, no skips, 60 classes, upscore fixed, normalize torchvision\n"
         "12 copied, 2 reshaped (fc6, fc7), left as initialized: score_fr, not used: fc8\n"
-        "Wrote a.ckpt; it scores zero until it is trained\n",
+        "Wrote a.ckpt; it scores zero until it is trained\n"
+        "Read as trained by torchvision. Add --normalize caffe if the weights were converted from "
+        "Caffe (BGR, 0..255).\n",
     )
 
 

@@ -316,7 +316,7 @@ def test_after_a_stop_the_last_line_says_how_to_continue(
 
 
 def test_a_start_that_is_not_named_is_told_before_the_first_run(runs: Path, sweeps: Sweeps):
-    result = table("run", "table2", "--data", "voc", "--runs", runs)
+    result = table("run", "table2", "--data", "voc", "--runs", runs, "--", "data.root=photos")
     assert result.exit_code == 2
     assert "classifier=FILE" in result.stderr
     assert sweeps.jobs == []

@@ -65,10 +65,10 @@ def test_a_large_overlay_is_drawn_in_parts() -> None:
     image = np.full((600, 2, 3), 100, np.uint8)
     label = np.tile(np.array([0, 1], np.uint8), (600, 1))
     drawn = draw_overlay(image, label, OWN.palette)
-    assert np.unique(drawn[:, 0]).tolist() == [100]
+    assert np.unique(drawn[:, 0]).tolist() == [45]  # 0.4 * 100 + 0.6 * 9
     assert (drawn[:, 1] == [40, 40, 193]).all()  # 0.4 * 100 + 0.6 * color
 
 
 def test_a_depth_is_drawn_in_gray() -> None:
     drawn = draw_overlay(np.array([[0.0, 5, 10]], np.float32), np.zeros_like(LABEL), OWN.palette)
-    assert drawn[0, :, 0].tolist() == [0, 127, 255]
+    assert drawn[0, :, 0].tolist() == [5, 56, 107]  # 0.4 of 0, 127 and 255, and 0.6 * 9

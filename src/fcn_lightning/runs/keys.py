@@ -67,7 +67,12 @@ def unread_keys(config: DictConfig, known: Collection[str]) -> list[str]:
     """
     used = set(re.findall(r"\$\{([\w]+(?:\.\w+)*)", OmegaConf.to_yaml(config)))
     tops = {name.partition(".")[0] for name in used}
-    keys = [key for key in map(str, config) if key not in {*known, *tops}]
+    keys = [
+        key
+        for key in map(str, config)
+        # A node of values, as `published_rates`, may have lost its reader to an override.
+        if key not in {*known, *tops} and not OmegaConf.is_dict(config._get_node(key))
+    ]
     for node, own in OF_NODES.items():
         below = (f"{node}.{key}" for key in config[node] if key not in own)
         keys += [key for key in below if key not in used]
