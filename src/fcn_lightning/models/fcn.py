@@ -98,10 +98,16 @@ class FCN(nn.Module):
 
     def _endpoints(self, x: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         (h, w), smallest = x.shape[2:], self.backbone.smallest_input
-        if min(h, w) < smallest:
-            x = F.pad(x, (0, max(smallest - w, 0), 0, max(smallest - h, 0)))
+        if smallest > 1:
+            x = F.pad(x, (0, _lacking(w, smallest), 0, _lacking(h, smallest)))
         maps: dict[str, Tensor] = self.backbone(x)
         return maps
+
+
+def _lacking(side: int, smallest: int) -> int:
+    """max(smallest - side, 0), without a comparison, which tracing would replace by its result."""
+    lack = smallest - side
+    return (lack + abs(lack)) // 2
 
 
 class Classifier(nn.Module):
