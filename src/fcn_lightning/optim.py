@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from itertools import groupby
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, SkipValidation
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -30,6 +30,18 @@ def _class_weights(value: object) -> object:
     )
 
 
+def _loss(value: object) -> object:
+    if value in get_args(Reduction) or callable(value):
+        return value
+    raise PydanticCustomError("loss", "Input should be 'sum' or 'mean', or a function")
+
+
+Loss = Annotated[
+    SkipValidation[Reduction | Callable[[Tensor, Tensor], Tensor]], BeforeValidator(_loss)
+]
+"""A reduction of the softmax loss, or a function of one's own: from scores (n, classes, h, w) and
+labels (n, h, w) to the loss of each image (n,)."""
+
 ClassWeights = Annotated[
     Literal["balanced"] | tuple[float, ...] | None, BeforeValidator(_class_weights)
 ]
@@ -45,7 +57,8 @@ class Recipe:
     "score".
 
     Attributes:
-        loss: "sum" or "mean" over the valid pixels of an image.
+        loss: "sum" or "mean" over the valid pixels of an image; or a training loss of one's own,
+            beside which validation reports the softmax loss, averaged.
         optimizer: "sgd", as Caffe's solver, or "adamw".
         lr: Learning rate of weights; biases have twice this rate.
         lr_factor: Factor on all learning rates; later stages use it to learn more slowly.
@@ -73,7 +86,7 @@ class Recipe:
         val_every: Steps between validations. The end of a run is always validated.
     """
 
-    loss: Reduction
+    loss: Loss
     optimizer: Literal["sgd", "adamw"]
     lr: Rate
     momentum: Annotated[float, Field(ge=0, lt=1)]
@@ -92,6 +105,11 @@ class Recipe:
     per_pass: Positive | None = None
     loss_sampling: Annotated[float, Field(gt=0, le=1)] | None = None
     class_weights: ClassWeights = None
+
+    @property
+    def reduction(self) -> Reduction:
+        """The reduction of the softmax loss that is reported."""
+        return "mean" if callable(self.loss) else self.loss
 
     def passes(self, num_processes: int) -> tuple[int, int]:
         """Return the images in one pass of a process, and its passes in one step.
@@ -236,8 +254,9 @@ def _of_layers(prefixes: tuple[str, ...], names: list[str], key: str) -> set[str
 
 
 def _layer(name: str) -> str:
-    """`backbone.conv1_1.weight` -> `conv1_1`."""
-    return f".{name}".split(".")[-2]
+    """`backbone.conv1_1.weight` -> `conv1_1`; `head.score_fr.bias` -> `score_fr`."""
+    layer = name.rpartition(".")[0]
+    return layer.rpartition("backbone." if "backbone." in layer else ".")[2]
 
 
 def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:

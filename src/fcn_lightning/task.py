@@ -96,7 +96,7 @@ class SegmentationTask(LightningModule):
     def training_step(self, batch: list[Sample], batch_idx: int) -> Tensor:
         losses = torch.cat(
             [
-                self._losses(group, self.network(group["image"]), self.class_weights)
+                self._losses(group, self.network(group["image"]), self.class_weights, training=True)
                 for group in batch
             ]
         )
@@ -161,13 +161,22 @@ class SegmentationTask(LightningModule):
                 )
 
     def _losses(
-        self, group: Sample, score: ScoreMaps, class_weights: Mapping[str, Tensor] = {}
+        self,
+        group: Sample,
+        score: ScoreMaps,
+        class_weights: Mapping[str, Tensor] = {},
+        *,
+        training: bool = False,
     ) -> Tensor:
         """The loss of each image, summed over heads if there are several."""
+        own_loss = self.recipe.loss if training and callable(self.recipe.loss) else None
         labels, losses = by_name(group["label"]), []
         for head, own in by_name(score).items():
             weights = class_weights[head].to(own.device) if head in class_weights else None
-            losses.append(softmax_loss(own, labels[head], self.recipe.loss, weights))
+            if own_loss:
+                losses.append(checked(own_loss(own, labels[head]), len(own)))
+            else:
+                losses.append(softmax_loss(own, labels[head], self.recipe.reduction, weights))
         return torch.stack(losses).sum(0)
 
     def _score(self, batch: list[Sample]) -> dict[str, Tensor]:
@@ -201,3 +210,17 @@ class SegmentationTask(LightningModule):
         for name, value in results.scores.items():
             self.log(f"{stage}/{name}", value, prog_bar=name == "mean_iu")
         self.results[stage] = results
+
+
+def checked(losses: Tensor, num_images: int) -> Tensor:
+    """Return the losses of a function of one's own.
+
+    Raises:
+        ValueError: There is not one for each image.
+    """
+    if losses.shape != (num_images,):
+        raise ValueError(
+            f"`recipe.loss` must return the loss of each image, {num_images} here; got the shape "
+            f"{tuple(losses.shape)}."
+        )
+    return losses

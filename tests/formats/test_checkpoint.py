@@ -62,7 +62,7 @@ def test_a_missing_checkpoint(tmp_path, place):
     assert str(error.value) == f"Checkpoint not found: {missing}."
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04broken", b"\x80\x02broken"])
+@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04broken", b"\x80\x02broken"])
 @pytest.mark.parametrize("read", [read_checkpoint, lambda path: read_weights(path, nn.Module())])
 @pytest.mark.usefixtures("unchecked")
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, read):
@@ -75,6 +75,27 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, read):
         "or contains more than plain values and tensors. Save or download it again; import a "
         ".caffemodel with `fcn import`."
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html>", "a web page or XML, perhaps of a failed download"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a pointer of Git LFS, not the file itself: run `git lfs pull`",
+        ),
+        (b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes it"),
+        (b'{"weights": 1}', "JSON text"),
+    ],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, content, kind):
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not a checkpoint") as error:
+        read_checkpoint(path)
+    assert str(error.value) == f"{path} is not a checkpoint or weight file. It is {kind}."
 
 
 def test_a_truncated_checkpoint_is_refused(saved):

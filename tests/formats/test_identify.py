@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from fcn_lightning.formats import read_checkpoint
+from fcn_lightning.formats import read_checkpoint, read_weights
 from fcn_lightning.formats.imports import import_file
 
 OUT = Path("net.ckpt")
@@ -181,11 +181,53 @@ def test_our_own_checkpoint_is_refused():
     assert refusal(path) == ("their.pth is a checkpoint of fcn-lightning already. Use it as it is.")
 
 
+@pytest.mark.parametrize("key", ["state_dict", "model_state", "model_state_dict", None])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_wrapped_weights_and_those_of_data_parallel_are_read(state, key, prefix):
+    weights = state("voc-fcn16s")
+    content = {f"{prefix}{name}": value for name, value in weights.items()}
+    path = saved({key: content, "epoch": 3} if key else content)
+    imported = import_file(path, OUT)
+    assert imported.description["head"]["skips"] == ["pool4"]
+    found = read_checkpoint(OUT).network().state_dict()
+    assert all(torch.equal(v, weights[".".join(n.split(".")[-2:])]) for n, v in found.items())
+    started = read_weights(path, read_checkpoint(OUT).network())
+    assert started.keys() == weights.keys()
+
+
+def test_a_run_that_starts_from_a_checkpoint_of_torchfcn_is_told_to_import_it(state, network):
+    content = {
+        "arch": "FCN16s", "best_mean_iu": np.float64(0.5), "model_state_dict": state("voc-fcn16s")
+    }  # fmt: skip
+    path = saved(content)
+    with pytest.raises(ValueError, match="torchfcn") as error:
+        read_weights(path, network("voc-fcn16s"))
+    assert str(error.value) == (
+        "their.pth is a checkpoint of torchfcn (FCN16s). Import it first: fcn import their.pth"
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        ("backbone.layer1.0.conv1.weight", "torchvision's segmentation network"),
+        ("stages.0.blocks.1.conv_dw.weight", "a ConvNeXt"),
+        ("blocks.0.0.conv_pw.weight", "an EfficientNet or MobileNet"),
+        ("blocks.3.attn.qkv.weight", "a transformer"),
+        ("features.denseblock1.denselayer1.norm1.weight", "a DenseNet"),
+        ("down1.conv.weight", "a U-Net"),
+    ],
+)
+def test_networks_of_others_are_named(layer, kind):
+    assert f"their.pth is {kind}, not " in refusal(saved({layer: torch.zeros(2, 2, 3, 3)}))
+
+
 def test_another_network_is_refused():
     path = saved({"layer1.0.conv1.weight": torch.zeros(2, 2, 3, 3)})
     assert refusal(path) == (
-        "their.pth is not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. Its "
-        "layers with weights are layer1.0.conv1."
+        "their.pth is a ResNet, not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. "
+        "Its layers with weights are layer1.0.conv1. Use it with backbone=timm backbone.model=NAME "
+        "classifier=FILE."
     )
 
 

@@ -170,13 +170,26 @@ def test_imagenets_weights_are_read(shared, backbone):
     assert not report.left_out
 
 
-def test_weights_of_images_of_another_scale_are_refused(narrow, tmp_path):
-    network = narrow()
+@pytest.mark.parametrize(
+    ("normalize", "note"),
+    [
+        (
+            "caffe",
+            "was read as converted from Caffe (BGR, 0..255), as normalize=caffe says. If "
+            "torchvision trained it, set normalize=torchvision.",
+        ),
+        (
+            "torchvision",
+            "was read as trained by torchvision, as normalize=torchvision says. If it was "
+            "converted from Caffe (BGR, 0..255), set normalize=caffe.",
+        ),
+    ],
+)
+def test_weights_of_caffe_in_torchvisions_layout_are_read_too(narrow, tmp_path, normalize, note):
+    network = narrow(normalize=normalize)
     path = tmp_path / "weights.pth"
-    torch.save(fake("vgg16", network), path)
-    with pytest.raises(ValueError, match="normalized") as error:
-        read_weights(path, network)
-    assert str(error.value) == (
-        f"{path} was trained on images normalized by 'torchvision'; this network uses 'caffe'. Set "
-        "normalize=torchvision."
-    )
+    state = fake("vgg16", network)
+    torch.save(state, path)
+    weights = read_weights(path, network)
+    assert torch.equal(weights["conv1_1.weight"], state["features.0.weight"])
+    assert weights.note == f"{path} {note}"

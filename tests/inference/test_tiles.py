@@ -113,7 +113,7 @@ def test_global_gates_need_leave_for_tiles(
     narrow: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = narrow(num_classes=3, **SAME)
-    network.backbone.global_gates = True
+    network.backbone.has_global_gates = True
     predictor = Predictor(network)
     assert predictor.predict(NOISE).shape == (60, 1100)
     monkeypatch.setattr(predictor, "fits", lambda *_: False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import extending
 from fcn_lightning.runs.record import read_record
 
 CHECKOUT = Path(__file__).parents[2]
@@ -65,3 +66,41 @@ def test_an_experiment_outside_the_package(
         assert (record.experiment, record.step, record.seed) == ("mine", 2, seed)
     listed = python("-m", "fcn_lightning.cli.fcn", "table", "list")
     assert listed.stdout.startswith("cvpr2015/table2 ")
+
+
+@pytest.mark.slow
+def test_the_examples_of_extending_from_outside_the_package(
+    installed: dict[str, str], tmp_path: Path
+) -> None:
+    extending.draw_streets(tmp_path / "data" / "streets")
+    mine = extending.write_examples(tmp_path)
+    environment = {**installed, "PYTHONPATH": f"{installed['PYTHONPATH']}:{mine}"}
+
+    def python(module: str, *arguments: str) -> str:
+        command = [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments]
+        done = subprocess.run(
+            [*command, "--config-dir", "mine"],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    small = ["backbone=dilated", "backbone.width=4", "init_from=null", "trainer=cpu"]
+    small += ["recipe.max_steps=2", "recipe.val_every=2", "augment.crop=32", "num_workers=0"]
+    python("fcn", "data", "check", "streets")
+    python("train", "experiment=streets", "head.skips=[fine]", "logger=csv", *small)
+    (run,) = tmp_path.glob("runs/streets/*/seed0")
+    python("fcn", "evaluate", str(run))
+    python("fcn", "predict", str(run), "data/streets/images/0.jpg", "--out", "masks")
+    assert (tmp_path / "masks" / "0.png").is_file()
+    table = ["mine/table.yaml", "--data", "streets"]
+    # A row's configuration is the table's own, so that the small one is written into its rows.
+    text = (mine / "table.yaml").read_text()
+    for row in ("head=fcn32s]", "recipe=focal]"):
+        text = text.replace(row, f"{row[:-1]}, {', '.join(small)}]")
+    (mine / "table.yaml").write_text(text)
+    shown = python("fcn", "table", "run", *table, "--seeds", "0")
+    assert "Softmax" in shown
+    assert "Written: runs/tables/table-streets.md" in shown
+    markdown = python("fcn", "table", "show", *table, "--markdown")
+    assert "| Focal" in markdown

@@ -14,8 +14,9 @@ from PIL import Image
 
 from fcn_lightning import formats
 from fcn_lightning.optim import parameter_groups
+from fcn_lightning.runs.comparison import compare_runs
 from fcn_lightning.runs.compose import compose, conf_dir
-from fcn_lightning.runs.evaluate import compare_runs, evaluate
+from fcn_lightning.runs.evaluate import evaluate
 from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.train import train
 from fcn_lightning.task import SegmentationTask

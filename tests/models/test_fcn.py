@@ -156,12 +156,13 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
     [
         (
             {"backbone": {"name": "vgg166"}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got "
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, timm, vgg16, vgg19; got "
             "'vgg166'. Did you mean 'vgg16'?",
         ),
         (
             {"backbone": {}},
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19; got None.",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, timm, vgg16, vgg19; got "
+            "None.",
         ),
         (
             {"head": {"name": "pyramid"}},
@@ -178,7 +179,8 @@ def test_the_classifier_needs_the_size_that_fits_fc6(narrow):
         (
             {"normalize": "cafe"},
             "`normalize` must be one of caffe, pascal_context, siftflow, nyud_color, nyud_hha, "
-            "nyud_depth, torchvision, shapes_depth; got 'cafe'. Did you mean 'caffe'?",
+            "nyud_depth, torchvision, inception, clip, unit, shapes_depth; got 'cafe'. Did you "
+            "mean 'caffe'?",
         ),
     ],
 )

@@ -113,7 +113,7 @@ def test_callbacks_combine() -> None:
         ("backbone.padding=50", "`padding` must be 100 or 'same'; got 50."),
         (
             "backbone.name=vgg",
-            "`backbone.name` must be one of alexnet, caffenet, googlenet, vgg16, vgg19",
+            "`backbone.name` must be one of alexnet, caffenet, googlenet, timm, vgg16, vgg19",
         ),
         ("head.skips=[pool3,pool4]", "`skips` must name endpoints of the backbone"),
         ("normalize=cafe", "`normalize` must be one of caffe, pascal_context, siftflow, "),

@@ -50,6 +50,11 @@ def import_weights(
     )
     if imported.maybe_at_once:
         sys.stdout.write("Imported as FCN8s. Add --at-once if the weights are of FCN8sAtOnce.\n")
+    if imported.maybe_caffe:
+        sys.stdout.write(
+            "Read as trained by torchvision. Add --normalize caffe if the weights were converted "
+            "from Caffe (BGR, 0..255).\n"
+        )
 
 
 def _summary(description: dict[str, Any]) -> str:

@@ -71,6 +71,9 @@ def predict(
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Label part K of N, from 0.")
     ] = None,
+    config_dir: Annotated[
+        Path | None, typer.Option(help="A folder of configs with backbones of your own.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show full tracebacks.")] = False,
 ) -> None:
@@ -84,12 +87,14 @@ def predict(
     """
     from fcn_lightning.data.images import limit_megapixels
     from fcn_lightning.inference.outputs import Wanted
+    from fcn_lightning.runs.own_backbones import register_all
     from fcn_lightning.runs.trainer import configure_torch
 
     configure_torch()
     limit_megapixels(max_megapixels)
     wanted = Wanted(overlay, scores, areas, label_values)
     with reported(traceback):
+        register_all(config_dir)
         if PIPE in images:
             _check_pipe(images, out, wanted)
         elif out is None:

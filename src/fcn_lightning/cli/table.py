@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The papers' tables, with our scores beside.", no_args_is_help=True)
 
-TableId = Annotated[str, typer.Argument(metavar="TABLE", help="As `fcn table list` names it.")]
+TableId = Annotated[
+    str,
+    typer.Argument(metavar="TABLE", help="As `fcn table list` names it, or a file of your own."),
+]
 Runs = Annotated[Path, typer.Option(help="The folder of runs.")]
 ConfigDir = Annotated[Path | None, typer.Option(help="A folder of configs of your own.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show full tracebacks.")]
@@ -103,7 +106,10 @@ def show(
 @app.command()
 def run(
     table_id: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="As `fcn table list` names it.")
+        str | None,
+        typer.Argument(
+            metavar="TABLE", help="As `fcn table list` names it, or a file of your own."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None, typer.Argument(help="After `--`: passed on to every run.")

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from fcn_lightning.formats.foreign import ForeignWeights, summary
+from fcn_lightning.formats.others import advice, what_layers
 from fcn_lightning.models.backbones.googlenet import INCEPTIONS
 
 LAST = {
@@ -51,9 +52,11 @@ def family_of(source: ForeignWeights) -> tuple[str, list[str]]:
         found = [suffix for suffix in suffixes(source, last) if not suffix.startswith("_")]
         if found:
             return family, found
+    other = what_layers(source.layers)
     raise ValueError(
-        f"{source.path} is not VGG-16, VGG-19, CaffeNet, GoogLeNet or an FCN of one of them. Its "
-        f"layers with weights are {summary(source.layers)}."
+        f"{source.path} is {f'{other}, ' if other else ''}not VGG-16, VGG-19, CaffeNet, GoogLeNet "
+        f"or an FCN of one of them. Its layers with weights are {summary(source.layers)}."
+        f"{advice(other)}"
     )
 
 

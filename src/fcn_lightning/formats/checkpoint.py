@@ -18,6 +18,7 @@ from fcn_lightning.files import replacing
 from fcn_lightning.formats.torch_file import load
 from fcn_lightning.labels import LabelSet, LabelSets, by_name
 from fcn_lightning.models import Network, build
+from fcn_lightning.models.backbones import BACKBONES
 
 KEY = "fcn_lightning"
 """The card's key in the file."""
@@ -105,6 +106,13 @@ class Checkpoint:
         Raises:
             ValueError: The weights do not match the network that the card describes.
         """
+        name = self.card["network"]["backbone"].get("name")
+        if name not in BACKBONES:
+            raise ValueError(
+                f"{self.path} has a backbone of your own, {name!r}. Add --config-dir DIR, the "
+                f"folder with its backbone/{name}.yaml; in Python, set BACKBONES[{name!r}] to its "
+                "function."
+            )
         network = build(**self.card["network"])
         weights = dict(self.weights)
         if self.card.get("unscored"):
@@ -131,15 +139,19 @@ def find(place: Path) -> Path:
     return path
 
 
-def read_checkpoint(place: Path) -> Checkpoint:
+def read_checkpoint(place: Path, *, mmap: bool = False) -> Checkpoint:
     """Read the last checkpoint of a run folder, or a checkpoint file.
+
+    Args:
+        place: The folder or file.
+        mmap: Leave the weights on disk until they are used.
 
     Raises:
         FileNotFoundError: It does not exist.
         ValueError: It is not a checkpoint of this package, or of another format version.
     """
     path = find(place)
-    return Checkpoint.parse(path, load(path))
+    return Checkpoint.parse(path, load(path, mmap=mmap))
 
 
 def _scores(name: str) -> bool:

@@ -8,23 +8,30 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fcn_lightning.formats import torchfcn, torchvision
+from fcn_lightning.formats import timm_weights, torchfcn, torchvision
 from fcn_lightning.formats.checkpoint import KEY, Checkpoint, find
 from fcn_lightning.formats.foreign import ForeignWeights
 from fcn_lightning.formats.torch_file import check_state, load
 from fcn_lightning.models import Network
+from fcn_lightning.models.backbones.timm_models import normalization_of
 from fcn_lightning.models.normalize import NORMALIZATIONS
 
 TORCH = (b"PK\x03\x04", b"\x80\x02")
 """The first bytes of files that torch writes: zip archives, and pickles before torch 1.6."""
 
 
-def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
+class StartWeights(dict[str, Tensor]):
+    """Weights by layer name; `note` says how they were read where the file does not tell."""
+
+    note: str | None = None
+
+
+def read_weights(place: Path, network: Network) -> StartWeights:
     """Read the weights that a network starts from, by its names for layers.
 
     Args:
-        place: A run folder, a checkpoint, torchvision's weights of the same backbone, or a
-            `state_dict()` with the network's names for layers.
+        place: A run folder, a checkpoint, weights of the same backbone by torchvision's or timm's
+            names, a `state_dict()` with the network's names for layers, or HUB.
         network: The network.
 
     Raises:
@@ -32,17 +39,31 @@ def read_weights(place: Path, network: Network) -> Mapping[str, Tensor]:
         ValueError: The file holds no weights, or those of another backbone, or of a network whose
             images are scaled differently.
     """
+    backbone = timm_weights.backbone_of(network)
+    if backbone and place == timm_weights.HUB:
+        _check_normalization(place, normalization_of(backbone.model), network)
+        return StartWeights(timm_weights.from_hub(backbone))
     path = find(place)
-    content = load(path)
+    with torch.serialization.safe_globals(torchfcn.SAFE_GLOBALS):
+        content = load(path)
     if KEY in content:
         checkpoint = Checkpoint.parse(path, content)
         _check_normalization(path, checkpoint.card["network"]["normalize"], network)
-        return checkpoint.weights
+        return StartWeights(checkpoint.weights)
+    if torchfcn.is_checkpoint(content):
+        raise ValueError(
+            f"{path} is a checkpoint of torchfcn ({content['arch']}). Import it first: "
+            f"fcn import {path}"
+        )
     state = check_state(path, content)
+    if backbone:
+        _check_normalization(path, normalization_of(backbone.model), network)
+        return StartWeights(timm_weights.renamed(state, backbone) or state)
     if torchvision.is_classifier(state):
-        _check_normalization(path, "torchvision", network)
-        return torchvision.renamed(state, network)
-    return state
+        weights = StartWeights(torchvision.renamed(state, network))
+        weights.note = _reading(path, network)
+        return weights
+    return StartWeights(state)
 
 
 def read_foreign(path: Path, *, at_once: bool) -> ForeignWeights:
@@ -86,12 +107,28 @@ def _check_normalization(path: Path, theirs: object, network: Network) -> None:
         )
 
 
+def _reading(path: Path, network: Network) -> str | None:
+    """How a classifier with torchvision's layer names was read; Caffe's may have them too."""
+    name = network.description["normalize"]
+    if not isinstance(name, str) or len(NORMALIZATIONS[name].mean) != 3:
+        return None
+    if NORMALIZATIONS[name].scale == (1.0,):
+        return (
+            f"{path} was read as converted from Caffe (BGR, 0..255), as normalize={name} says. If "
+            "torchvision trained it, set normalize=torchvision."
+        )
+    return (
+        f"{path} was read as trained by torchvision, as normalize={name} says. If it was converted "
+        "from Caffe (BGR, 0..255), set normalize=caffe."
+    )
+
+
 def _read_torch(path: Path, *, at_once: bool) -> ForeignWeights:
     with torch.serialization.safe_globals(torchfcn.SAFE_GLOBALS):
         content = load(path)
     if KEY in content:
         raise ValueError(f"{path} is a checkpoint of fcn-lightning already. Use it as it is.")
-    state = check_state(path, content.get("model_state_dict", content))
+    state = check_state(path, content)
     _check_numbers(path, state)
     if torchvision.is_googlenet(state):
         raise ValueError(

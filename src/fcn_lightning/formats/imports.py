@@ -27,12 +27,14 @@ class Imported:
     Attributes:
         unscored: True for a classifier, whose FCN scores zero until it is trained.
         maybe_at_once: True if the file could also be of FCN8sAtOnce.
+        maybe_caffe: True if a file that was read as torchvision's could be converted from Caffe.
     """
 
     description: dict[str, Any]
     report: Fit
     unscored: bool
     maybe_at_once: bool
+    maybe_caffe: bool
 
 
 def import_file(
@@ -75,7 +77,8 @@ def import_file(
         "precision": PRECISION,
     }
     Checkpoint(out, Checkpoint.card_of(network, more), state, step=0).save()
-    return Imported(network.description, report, found.unscored, source.maybe_at_once)
+    maybe_caffe = normalize is None and dict(source.normalize) == {"": "torchvision"}
+    return Imported(network.description, report, found.unscored, source.maybe_at_once, maybe_caffe)
 
 
 def _built(path: Path, found: Architecture, normalize: str | None) -> Network:

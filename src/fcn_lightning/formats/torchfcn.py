@@ -28,6 +28,11 @@ SAFE_GLOBALS: list[Any] = [
 """The classes of a NumPy number, which a checkpoint has as its `best_mean_iu`."""
 
 
+def is_checkpoint(content: Mapping[str, Any]) -> bool:
+    """True if the content of a file is that of torchfcn's trainer."""
+    return {"arch", "model_state_dict"} <= content.keys()
+
+
 def foreign_weights(
     path: Path, state: Mapping[str, Tensor], arch: object, *, at_once: bool
 ) -> ForeignWeights:

@@ -5,6 +5,7 @@ Source: pytorch/vision torchvision/models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fcn_lightning.formats.foreign import ForeignWeights, summary
+from fcn_lightning.formats.others import advice, what_layers
 from fcn_lightning.models import Network, build
 
 FULLY_CONNECTED = ("fc6", "fc7", "fc8")
@@ -22,7 +24,7 @@ BACKBONES = {16: "vgg19", 13: "vgg16", 5: "alexnet"}
 
 def is_classifier(state: Mapping[str, Tensor]) -> bool:
     """True if the layers have the names of torchvision's classifiers."""
-    return any(name.startswith("features.") for name in state)
+    return any(re.match(r"features\.\d+\.", name) for name in state)
 
 
 def is_googlenet(state: Mapping[str, Tensor]) -> bool:
@@ -74,6 +76,8 @@ def foreign_weights(path: Path, state: Mapping[str, Tensor]) -> ForeignWeights:
     name = BACKBONES.get(len(convolutions))
     if name is None or not _numbers(state, "classifier"):
         others = [name for name in state if not name.startswith("features.")]
+        if other := what_layers(state):
+            raise ValueError(f"{path} is {other}, not vgg16, vgg19 or alexnet.{advice(other)}")
         raise ValueError(
             f"{path} is not torchvision's vgg16, vgg19 or alexnet with its classifier: it has "
             f"{len(convolutions)} layers with weights in `features`, and outside of them "

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from fcn_lightning.models.backbones import Chain
+from fcn_lightning.models.backbones import Backbone
+from fcn_lightning.models.backbones.chain import Chain
 from fcn_lightning.models.normalize import Normalize
 from fcn_lightning.models.skip import SkipHead
 
@@ -32,7 +33,7 @@ class FCN(nn.Module):
     description: Description
 
     def __init__(
-        self, normalize: nn.Module, backbone: Chain, head: nn.Module, image_scale: float = 1.0
+        self, normalize: nn.Module, backbone: Backbone, head: nn.Module, image_scale: float = 1.0
     ) -> None:
         """Assembles a network from its parts.
 
@@ -86,9 +87,9 @@ class FCN(nn.Module):
     def has_global_gates(self) -> bool:
         """Whether a pixel's scores depend on all of the image, beyond their receptive field.
 
-        A backbone with global gates (squeeze and excitation) has a true attribute `global_gates`.
+        A backbone with global gates (squeeze and excitation) has a true `has_global_gates`.
         """
-        return bool(getattr(self.backbone, "global_gates", False))
+        return bool(getattr(self.backbone, "has_global_gates", False))
 
     def fused(self, image: Images) -> Float[Tensor, "n classes _ _"]:
         """The fused scores of all streams, before the last upscore layer."""
@@ -122,13 +123,18 @@ class Classifier(nn.Module):
 
     description: Description
 
-    def __init__(self, normalize: Normalize, backbone: Chain, num_classes: int) -> None:
+    def __init__(self, normalize: Normalize, backbone: Backbone, num_classes: int) -> None:
         """Make a classifier of the layers of a backbone.
 
         Raises:
-            ValueError: fc6 or fc7 of the backbone is dilated.
+            ValueError: The backbone is no chain of layers, or its fc6 or fc7 is dilated.
         """
         super().__init__()
+        if not isinstance(backbone, Chain):
+            raise ValueError(
+                "head=classifier needs a backbone whose layers form a chain: vgg16, vgg19, alexnet,"
+                " caffenet or googlenet."
+            )
         self.normalize = normalize
         self.features = nn.Sequential()
         self.classifier = nn.Sequential()

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from fcn_lightning.models.backbones import Chain
 from fcn_lightning.models.fcn import FCN
 from fcn_lightning.models.geometry import Grid
 
@@ -44,8 +45,16 @@ def measure(network: FCN) -> Measured:
     A network on the device `meta` will do. Pixels are those of the image that the backbone sees.
 
     Source: Long et al. 2015, 4.1, Table 1.
+
+    Raises:
+        TypeError: The backbone is not a Chain.
     """
     backbone = network.backbone
+    if not isinstance(backbone, Chain):
+        raise TypeError(
+            f"Table 1's columns are counted of backbones that are a Chain of layers; got "
+            f"{type(backbone).__name__}."
+        )
     endpoints = list(backbone.endpoints.values())
     classifier = reduce(Grid.after, backbone.discarded, endpoints[-1].grid)
     return Measured(

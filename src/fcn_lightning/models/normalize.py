@@ -42,13 +42,20 @@ NORMALIZATIONS = {
     "torchvision": Normalization(
         bgr=False, mean=(123.675, 116.28, 103.53), scale=(58.395, 57.12, 57.375)
     ),
+    "inception": Normalization(bgr=False, mean=(127.5,) * 3, scale=(127.5,) * 3),
+    "clip": Normalization(
+        bgr=False,
+        mean=(122.7709383, 116.7460125, 104.09373615),
+        scale=(68.5005327, 66.6321579, 70.32316305),
+    ),
+    "unit": Normalization(bgr=False, mean=(0.0,) * 3, scale=(255.0,) * 3),
     "shapes_depth": Normalization(bgr=False, mean=(3000.0,), scale=(520.0,)),
 }
-"""The means that the reference's data layers subtract, torchvision's ImageNet statistics, and mean
-and standard deviation of the depths in `shapes_nyud`.
+"""The means that the reference's data layers subtract, torchvision's ImageNet statistics, others of
+timm's models, and mean and standard deviation of the depths in `shapes_nyud`.
 
 Source: shelhamer/fcn.berkeleyvision.org voc_layers.py, pascalcontext_layers.py,
-siftflow_layers.py, nyud_layers.py; torchvision's weights.
+siftflow_layers.py, nyud_layers.py; torchvision's weights; timm's constants.py.
 """
 
 

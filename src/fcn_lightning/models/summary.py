@@ -23,7 +23,8 @@ def summarize(network: Network) -> str:
     receptive field. For each upscore layer: kernel, factor, and how many rows at the top and
     columns on the left are cropped from which map. Fixed kernels do not count as parameters.
     """
-    name = getattr(network, "description", {}).get("backbone", {}).get("name", "")
+    backbone = getattr(network, "description", {}).get("backbone", {})
+    name = f"{backbone.get('name', '')} {backbone.get('model', '')}".strip()
     if isinstance(network, LateFusion):
         rows = _late_fusion(network, name)
     elif isinstance(network, Classifier):

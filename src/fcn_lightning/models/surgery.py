@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -67,12 +68,14 @@ class Transplant:
 
 
 def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
-    """Copy weights into the parameters of `target` with the same layer names.
+    """Copy weights and statistics into those of `target` with the same layer names.
 
     Only the last two parts of a name count: `backbone.fc6.weight` and `fc6.weight` are the same.
-    The matrix of a fully connected layer is reshaped into the convolution of that name. `conv1_1`
-    is extended to the `conv1_1_bgrd` of a network with depth as fourth channel: its depth filter is
-    the mean of the three color filters. So is `conv1_1` of a network of depth alone.
+    Where layers of `target` share these parts, as the blocks of a ResNet do, what follows
+    `backbone.` counts. The matrix of a fully connected layer is reshaped into the convolution of
+    that name. `conv1_1` is extended to the `conv1_1_bgrd` of a network with depth as fourth
+    channel: its depth filter is the mean of the three color filters. So is `conv1_1` of a network
+    of depth alone.
 
     Source: shelhamer/fcn.berkeleyvision.org surgery.py, `transplant`; nyud-fcn32s-color-d/solve.py.
 
@@ -80,31 +83,37 @@ def transplant(target: nn.Module, source: Mapping[str, Tensor]) -> Transplant:
         ValueError: A parameter of the same name has another shape or is not finite, or no names
             match. Nothing is copied then.
     """
-    values = {_short(name): value for name, value in source.items()}
-    if any(_short(name) == "conv1_1_bgrd.weight" for name, _ in target.named_parameters()):
+    own = target.state_dict()
+    shared = {name for name, count in Counter(map(_short, own)).items() if count > 1}
+    values = {_key(name, shared): value for name, value in source.items()}
+    if any(_short(name) == "conv1_1_bgrd.weight" for name in own):
         values = _with_depth(values)
     report = Transplant()
-    copies: list[tuple[nn.Parameter, Tensor]] = []
-    for name, parameter in target.named_parameters():
-        value = values.pop(_short(name), None)
+    sizes = "widths (`backbone.widths`, `backbone.fc_widths`, `backbone.fc6_kernel`"
+    if shared:
+        sizes = "model (`backbone.model`, `backbone.options`"
+    copies: list[tuple[Tensor, Tensor]] = []
+    for name, parameter in own.items():
+        key = _key(name, shared)
+        value = values.pop(key, None)
         if value is None:
-            report.missing.append(_short(name))
+            report.missing += [key] if not key.endswith(".num_batches_tracked") else []
             continue
-        if _short(name) == "conv1_1.weight" and (parameter.shape[1], value.shape[1]) == (1, 3):
+        if key == "conv1_1.weight" and (parameter.shape[1], value.shape[1]) == (1, 3):
             value = value.mean(1, keepdim=True)
         if value.ndim == 2 and parameter.ndim == 4:
-            value = _as_convolution(_short(name), value, parameter)
-            report.reshaped.append(_short(name))
+            value = _as_convolution(key, value, parameter)
+            report.reshaped.append(key)
         else:
-            report.copied.append(_short(name))
+            report.copied.append(key)
         if value.shape != parameter.shape:
             raise ValueError(
-                f"`{_short(name)}` must have the shape {tuple(parameter.shape)}; the weights have "
-                f"{tuple(value.shape)}. Choose the widths (`backbone.widths`, `backbone.fc_widths`,"
-                " `backbone.fc6_kernel`) and classes that the weights were trained with."
+                f"`{key}` must have the shape {tuple(parameter.shape)}; the weights have "
+                f"{tuple(value.shape)}. Choose the {sizes}) and classes that the weights were "
+                "trained with."
             )
         if not torch.isfinite(value).all():
-            raise ValueError(f"`{_short(name)}` must be finite; the weights hold NaN or infinity.")
+            raise ValueError(f"`{key}` must be finite; the weights hold NaN or infinity.")
         copies.append((parameter, value))
     if not copies:
         raise ValueError(
@@ -124,6 +133,12 @@ def with_suffix(source: Mapping[str, Tensor], suffix: str) -> dict[str, Tensor]:
     return {f"{layer}{suffix}.{kind}": source[name] for name, (layer, _, kind) in split.items()}
 
 
+def _key(name: str, shared: Collection[str]) -> str:
+    """The part of a name by which weights are matched."""
+    short = _short(name)
+    return name.rpartition("backbone.")[2] if short in shared else short
+
+
 def _with_depth(values: dict[str, Tensor]) -> dict[str, Tensor]:
     first = values.get("conv1_1.weight")
     if first is None:
@@ -134,7 +149,7 @@ def _with_depth(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"conv1_1_bgrd.{kind}": value for kind, value in widened.items()} | kept
 
 
-def _as_convolution(name: str, matrix: Tensor, parameter: nn.Parameter) -> Tensor:
+def _as_convolution(name: str, matrix: Tensor, parameter: Tensor) -> Tensor:
     try:
         return convolutionalize(matrix, parameter.shape[1], parameter.shape[2])
     except ValueError as error:

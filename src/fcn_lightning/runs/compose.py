@@ -40,9 +40,12 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
 def missing_keys(config: DictConfig) -> set[str]:
     """Return the keys whose value must still be given, `???` in conf/, but for `classifier`.
 
-    Only the first stage needs a classifier.
+    Only the first stage needs a classifier. Hydra's own node does not count.
     """
-    return OmegaConf.missing_keys(config) - {"classifier"}
+    own = config.copy()
+    OmegaConf.set_struct(own, False)
+    own.pop("hydra", None)
+    return OmegaConf.missing_keys(own) - {"classifier"}
 
 
 def plain(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Scoring a checkpoint again, and comparing two runs."""
+"""Scoring a checkpoint again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from hydra.utils import instantiate
 from lightning import Trainer
 
@@ -16,7 +15,7 @@ from fcn_lightning.datamodule import SegmentationData
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.data import check_classes, data_config, read_data
-from fcn_lightning.runs.intervals import Difference, compare
+from fcn_lightning.runs.own_backbones import register_all
 from fcn_lightning.runs.record import without_nan
 from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
@@ -43,6 +42,7 @@ def evaluate(
             there are no test images.
     """
     configure_torch()
+    register_all(config_dir)
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
     splits = scored_data(checkpoint.card, data, root, config_dir)
@@ -105,30 +105,3 @@ def scored_data(
         name, arguments = card["data"]["name"], dict(card["data"]["arguments"])
     node = data_config(name, {**arguments, "train": []}, root, config_dir)
     return read_data(node, network["normalize"])
-
-
-def compare_runs(a: Path, b: Path) -> dict[str, Difference]:
-    """Compare the mean IU of two finished runs, over all classes and over those named.
-
-    Other heads than the first are compared where both runs have them.
-
-    Raises:
-        ValueError: A run has no scores of single images, or they are of different images.
-    """
-    files = [folder / "per_image.npz" for folder in (a, b)]
-    for file in files:
-        if not file.is_file():
-            raise ValueError(f"{file.parent} is not a finished run: it has no {file.name}.")
-    first, second = (np.load(file) for file in files)
-    if first["names"].tolist() != second["names"].tolist():
-        raise ValueError(f"{a} and {b} were scored on different images. Compare runs of one split.")
-    named = {"mean_iu": None, "mean_iu_subset": first["average_over"].tolist()}
-    differences = {
-        name: compare(first["confusion"], second["confusion"], classes)
-        for name, classes in named.items()
-        if classes is None or classes
-    }
-    other_heads = [key for key in first.files if key.endswith("/confusion") and key in second.files]
-    return differences | {
-        f"{key.partition('/')[0]}/mean_iu": compare(first[key], second[key]) for key in other_heads
-    }

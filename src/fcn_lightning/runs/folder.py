@@ -14,6 +14,8 @@ from typing import Any, TextIO
 import yaml
 from omegaconf import OmegaConf
 
+from fcn_lightning.formats import read_checkpoint
+from fcn_lightning.formats.timm_weights import HUB
 from fcn_lightning.runs.identity import differences, in_words
 from fcn_lightning.runs.record import NAME as RECORD
 from fcn_lightning.runs.record import is_complete
@@ -52,11 +54,13 @@ def check_run(run: Run, coming: tuple[Path, ...] = (), *, may_start: bool = Fals
         raise ValueError(f"Nothing to resume: {run.folder} does not exist. Leave out resume=true.")
     if resume and exists:
         _check_same(run)
+        _check_last(run.folder)
     _check_writable(run.folder)
     if resume and is_complete(run.folder):
         return
     for path in run.start.values():
-        if path not in coming:
+        from_hub = path == HUB and run.config.backbone.get("name") == "timm"
+        if path not in coming and not from_hub:
             check_start(path, Path(run.config.paths.runs))
 
 
@@ -141,6 +145,26 @@ def _check_same(run: Run) -> None:
         f"{run.folder} was started with another configuration: {in_words(found)}. Resume it with "
         f"its own, or replace it with overwrite=true.{longer}"
     )
+
+
+def _check_last(folder: Path) -> None:
+    """Refuse to resume from a checkpoint that cannot be read."""
+    last, best = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    if is_complete(folder) or not last.is_file() or _is_readable(last):
+        return
+    again = f" Continue from the best one (cp {best} {last})," if _is_readable(best) else ""
+    raise ValueError(
+        f"{last} is damaged: it is empty, truncated or no checkpoint.{again} "
+        f"{'or replace' if again else 'Replace'} the run with overwrite=true."
+    )
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_checkpoint(path, mmap=True)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _check_writable(folder: Path) -> None:

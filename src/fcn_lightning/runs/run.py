@@ -21,6 +21,7 @@ from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
 from fcn_lightning.runs.keys import unknown_key, unread_keys
+from fcn_lightning.runs.own_backbones import description_of
 from fcn_lightning.runs.trainer import check_trainer
 
 NODES = (
@@ -109,7 +110,7 @@ class Run:
 def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network:
     """Build the network of a composed config, for a number of classes (or one for each head)."""
     return build(
-        backbone=plain(config.backbone),
+        backbone=description_of(config.backbone),
         head=plain(config.head),
         num_classes=num_classes,
         normalize=plain(config.normalize),
@@ -141,6 +142,7 @@ def read_run(
     overrides, choices = tuple(hydra.overrides.task), hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)
+    refuse_missing(config)
     check_name(config.data)
     recipe: Recipe = instantiate(config.recipe, _convert_="all")
     recipe = replace(recipe, fixed=(*recipe.fixed, *config.stage.fixed))
@@ -173,7 +175,12 @@ def read_run(
     parameter_groups(network, recipe)
     if isinstance(network, Classifier):
         _refuse_settings_of_pixels(recipe, mask)
-    refuse_missing(config)
+    if callable(recipe.loss) and recipe.class_weights is not None:
+        raise ValueError(
+            "`recipe.class_weights` applies to the softmax loss, but `recipe.loss` is your own "
+            "function. Set `recipe.class_weights` to null and weight classes in the function."
+        )
+    _refuse_statistics_of_different_sizes(run)
     check_trainer(config.trainer, recipe, run.needs)
     return run
 
@@ -203,6 +210,20 @@ def _refuse_settings_of_pixels(recipe: Recipe, mask: Mask) -> None:
                 f"`{key}` ({value}) needs label maps, but a classifier scores whole images. Set it "
                 "to null."
             )
+
+
+def _refuse_statistics_of_different_sizes(run: Run) -> None:
+    """Refuse processes that would wait for statistics of images that others do not have.
+
+    Raises:
+        ValueError: Images of several sizes are normalized over several processes.
+    """
+    trained = run.config.backbone.get("batch_norm") == "trained"
+    if trained and run.needs.num_processes > 1 and run.augment.crop is None:
+        raise ValueError(
+            "backbone.batch_norm=trained on several processes needs training images of one size. "
+            "Set `augment.crop`, or use backbone.batch_norm=frozen."
+        )
 
 
 def refuse_missing(config: DictConfig) -> None:

@@ -102,7 +102,7 @@ def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> 
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
             scores = list(by_name(network(batch)).values())
         label = torch.zeros((per_pass, *scores[0].shape[2:]), dtype=torch.uint8, device=device)
-        losses = [softmax_loss(score, label, run.recipe.loss).mean() for score in scores]
+        losses = [softmax_loss(score, label, run.recipe.reduction).mean() for score in scores]
         torch.autograd.backward(losses)
         optimizer.step()
         _wait(device)

@@ -6,6 +6,7 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def train(run: Run, group: str | None = None) -> Record:
     check_loggers(run)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
-    transplanted = start_weights(run, network)
+    transplanted, notes = start_weights(run, network)
     weights = class_weights(run.recipe.class_weights, splits.train)
     task = SegmentationTask(
         network,
@@ -91,7 +92,7 @@ def train(run: Run, group: str | None = None) -> Record:
         class_weights=weights,
     )
     with opened(run, is_writer=is_first_process()):
-        introduce(run, network, splits, transplanted)
+        introduce(run, network, splits, transplanted, notes)
         if is_first_process():
             for sentence in (*splits.remarks, *before_a_run(splits.train, splits.val)):
                 log.warning("%s", sentence)
@@ -178,15 +179,28 @@ def splits_of(run: Run) -> Splits:
     return splits
 
 
-def start_weights(run: Run, network: Network) -> Transplant | None:
-    """Copy the weights that the run starts from into the network; None if it starts anew."""
+def start_weights(run: Run, network: Network) -> tuple[Transplant | None, list[str]]:
+    """Copy the weights that the run starts from into the network.
+
+    Returns:
+        What was copied, None if the run starts anew, and notes on how files were read.
+    """
     source: dict[str, Tensor] = {}
+    notes = []
     for modality, path in run.start.items():
-        source |= with_suffix(formats.read_weights(path, network), modality)
-    return transplant(network, source) if run.start else None
+        weights = formats.read_weights(path, network)
+        source |= with_suffix(weights, modality) if modality else weights
+        notes += [weights.note] if weights.note else []
+    return (transplant(network, source) if run.start else None), notes
 
 
-def introduce(run: Run, network: Network, splits: Splits, transplanted: Transplant | None) -> None:
+def introduce(
+    run: Run,
+    network: Network,
+    splits: Splits,
+    transplanted: Transplant | None,
+    notes: Sequence[str] = (),
+) -> None:
     """Log what is about to be trained, and keep the network's summary as `network.txt`."""
     log.info("%s/%s, seed %d", run.experiment, run.variant, run.settings.seed)
     if run.debug:
@@ -194,6 +208,8 @@ def introduce(run: Run, network: Network, splits: Splits, transplanted: Transpla
     log.info("in %s, %s", run.folder, describe(splits.lists))
     start = ", ".join(map(str, run.start.values())) or "nothing"
     log.info("starts from %s%s", start, f": {transplanted}" if transplanted else "")
+    for note in notes:
+        log.info(note)
     summary = f"{summarize(network)}\n\n{describe_groups(network, run.recipe)}\n"
     log.info("network:\n%s", summary)
     if is_first_process():
@@ -265,7 +281,7 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
         **masked,
         "labels": Checkpoint.card_of_labels(labels),
         "data": data_card(run.config.data),
-        "loss": run.recipe.loss,
+        "loss": run.recipe.reduction,
         "precision": str(run.config.trainer.precision),
     }
 

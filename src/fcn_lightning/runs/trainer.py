@@ -24,6 +24,7 @@ FIXED: Mapping[str, tuple[Any, str]] = {
     ),
     "check_val_every_n_epoch": (None, "Validation is counted in steps: set `recipe.val_every`."),
     "num_sanity_val_steps": (0, "Use debug=fdr to try out all parts of a run."),
+    "sync_batchnorm": (False, "Statistics cover all processes: set `backbone.batch_norm`=trained."),
     "use_distributed_sampler": (False, "The project's samplers shard the images exactly."),
     "reload_dataloaders_every_n_epochs": (0, "A run has one loader, whose order follows the step."),
 }  # fmt: skip

@@ -60,11 +60,12 @@ class Source(Strict):
 
     paper: str
     table: str
-    arxiv: str
     split: str
+    arxiv: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.paper}, {self.table} (arXiv:{self.arxiv}), on {self.split}"
+        arxiv = f" (arXiv:{self.arxiv})" if self.arxiv else ""
+        return f"{self.paper}, {self.table}{arxiv}, on {self.split}"
 
 
 class Stage(Strict):
@@ -219,19 +220,26 @@ def table_ids() -> list[str]:
 
 
 def read_table(name: str) -> Table:
-    """Read a table by its id, or by the last part of it: `table2`.
+    """Read a table by its id, by the last part of it (`table2`), or a file of one's own: `my.yaml`.
 
     Raises:
         ValueError: There is no such file, there are several, or it does not describe a table.
     """
+    if name.endswith(".yaml"):
+        return _read(Path(name).stem, Path(name))
     ids = table_ids()
     found = [each for each in ids if name in (each, each.rpartition("/")[2])]
     if len(found) != 1:
         problem = f"Unknown table '{name}'" if not found else f"'{name}' names several tables"
         raise ValueError(f"{problem}. Choose from {', '.join(found or ids)}.")
-    path = experiments_dir() / f"{found[0]}.yaml"
+    return _read(found[0], experiments_dir() / f"{found[0]}.yaml")
+
+
+def _read(table_id: str, path: Path) -> Table:
     try:
-        return Table.model_validate({"id": found[0], **yaml.safe_load(path.read_text())})
+        return Table.model_validate({"id": table_id, **yaml.safe_load(path.read_text())})
+    except (yaml.YAMLError, TypeError) as error:
+        raise ValueError(f"{path} is not a table: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ValueError(f"{path} is not a table; {_first_error(error)}") from error
 

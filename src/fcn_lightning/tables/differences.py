@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from fcn_lightning.runs.evaluate import compare_runs
+from fcn_lightning.runs.comparison import compare_runs
 from fcn_lightning.tables.results import Ours, Result
 
 

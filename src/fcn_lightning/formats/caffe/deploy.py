@@ -11,7 +11,7 @@ from fcn_lightning.formats.caffe import heads
 from fcn_lightning.formats.caffe.layers import Deploy, add_concat, add_module
 from fcn_lightning.formats.caffe.sizes import check_crops
 from fcn_lightning.models import FCN, LateFusion, Network
-from fcn_lightning.models.backbones import Chain
+from fcn_lightning.models.backbones import Backbone, Chain
 from fcn_lightning.models.fusion import EarlyFusion
 from fcn_lightning.models.normalize import Normalize
 
@@ -89,8 +89,13 @@ def _one_input(net: Deploy, name: str, normalize: nn.Module, size: tuple[int, in
     return net.add("Input", name, input_param={"shape": [shape]})
 
 
-def _backbone(net: Deploy, chain: Chain, data: str) -> dict[str, str]:
+def _backbone(net: Deploy, chain: Backbone, data: str) -> dict[str, str]:
     """Add the backbone's layers; return the name of each endpoint's map."""
+    if not isinstance(chain, Chain):
+        raise ValueError(
+            "Only networks on VGG-16, VGG-19, AlexNet, CaffeNet and GoogLeNet can be exported to "
+            f"Caffe; this one has a {type(chain).__name__}."
+        )
     maps, top = {}, data
     *_, last = chain.endpoints
     for name, layer in chain.named_children():

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from fcn_lightning.models import geometry
+from fcn_lightning.models.backbones.backbone import Backbone, Endpoint
 from fcn_lightning.models.geometry import Grid, Window
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A feature map that a head can score: its channels, and where its pixels lie in the image."""
-
-    channels: int
-    grid: Grid
-
-
-class Chain(nn.Module):
+class Chain(Backbone):
     """A sequence of layers, each a child module with Caffe's name.
 
     The endpoints are the output of each pooling layer (`pool4`, also of a layer `pool4/3x3_s2`)
@@ -65,7 +57,6 @@ class Chain(nn.Module):
         self.smallest_input = geometry.smallest_input(windows)
 
     def until(self, endpoint: str) -> None:
-        """Remove the layers after an endpoint."""
         *_, last = (layer for layer, name in self._taps.items() if name == endpoint)
         names = list(self.endpoints)
         for name in names[names.index(endpoint) + 1 :]:
