@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from fcn_lightning.cli import compare, data, evaluate, export, import_, predict, runs, table
+from fcn_lightning.cli import (
+    compare,
+    data,
+    evaluate,
+    export,
+    import_,
+    predict,
+    runs,
+    submission,
+    table,
+)
 from fcn_lightning.cli.streams import escape_unprintable
 
 app = typer.Typer(
@@ -17,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("predict")(predict.predict)
+app.command("submission")(submission.submission)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(table.app, name="table")

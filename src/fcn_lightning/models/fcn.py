@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
@@ -105,10 +106,10 @@ class FCN(nn.Module):
         return maps
 
 
-def _lacking(side: int, smallest: int) -> int:
-    """max(smallest - side, 0), without a comparison, which tracing would replace by its result."""
+def _lacking(side: int | Tensor, smallest: int) -> Any:
+    """max(smallest - side, 0); of a size that is traced, without fixing what it is."""
     lack = smallest - side
-    return (lack + abs(lack)) // 2
+    return lack.clamp(min=0) if isinstance(lack, Tensor) else torch.sym_max(lack, 0)
 
 
 class Classifier(nn.Module):
