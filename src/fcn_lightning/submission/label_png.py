@@ -37,9 +37,10 @@ def faults_of_png(content: bytes, size: tuple[int, int] | None) -> Iterator[tupl
     if color != PALETTE:
         what = COLOR_TYPES.get(color, "another kind of")
         yield "color", f"is {what} image; it must be a palette image whose values are class indices"
-    elif depth != 8:
+        return
+    if depth != 8:
         yield "depth", f"has a bit depth of {depth}; it must be 8"
-    elif h * w > MOST_PIXELS:
+    if h * w > MOST_PIXELS:
         yield "pixels", f"claims {h} x {w} pixels"
     else:
         yield from _faults_of_pixels(content)
