@@ -6,11 +6,11 @@ GOLDEN ?= tests/golden
 TESTS ?=
 VENV := .venv
 SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
-# A process for each core, with one thread each: OpenMP's threads would compete.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10
+# A process for each core, with one thread each: OpenMP's threads would compete. Files run in conftest.py's order.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --durations=10
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install table2 fidelity test test-all test-gpu test-pythons lint format clean
+.PHONY: help venv install table2 figures fidelity test test-all test-gpu test-pythons lint format clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,14 +26,18 @@ venv:
 table2: venv ## Train on the embedded data and print Table 2 (SEEDS=0,1,2 for three seeds, FORCE=1 to train again)
 	$(VENV)/bin/fcn table run table2 --data $(DATA) --seeds $(SEEDS) $(if $(FORCE),--force)
 
+figures: table2 ## Draw the README's figures again, from table2's runs (needs Chromium: tests/report/install)
+	@$(SET_UP) dev,browser
+	$(VENV)/bin/python scripts/figures.py
+
 fidelity: venv ## Compare with the reference's values (GOLDEN=FOLDER for values other than tests/golden)
 	PYTHONPATH=tests $(VENV)/bin/python -m fidelity "$(GOLDEN)"
 
 test: venv ## Run the tests (minutes, no network; TESTS=tests/models for some of them)
 	$(PYTEST) $(TESTS)
 
-test-all: test ## Run the long tests too: clusters, searches (skipped if a program is missing)
-	@$(SET_UP) dev,search
+test-all: test ## Run the long tests too: clusters, searches, browser (skipped if a program is missing)
+	@$(SET_UP) dev,search,browser
 	$(VENV)/bin/python -m pytest -rs -m slow
 
 test-gpu: venv ## Run the GPU tests (skipped, with the reason, if there are too few GPUs)

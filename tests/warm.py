@@ -6,6 +6,7 @@ streams, environment and gloo connections; they save only the seconds of importi
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -75,7 +76,13 @@ def _command(
     first: Callable[[], None] | None,
 ) -> None:
     import torch
+    import yaml
+    from hydra._internal.hydra import Hydra
+    from hydra.types import RunMode
 
+    gc.freeze()  # searches for garbage would copy the server's memory
+    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]  # OmegaConf's base
+    Hydra.get_mode = lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]  # would compose
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

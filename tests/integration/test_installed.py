@@ -58,6 +58,9 @@ def test_an_experiment_outside_the_package(
 
     single = python("-m", "fcn_lightning.cli.train", *own, "num_workers=0")
     assert single.returncode == 0, single.stderr
+    report = python("-m", "fcn_lightning.cli.fcn", "report", "table2")  # template, styles, script
+    assert report.returncode == 0, report.stderr
+    assert "mine/fcn" in (tmp_path / "report.html").read_text()
     sweep = python("-m", "fcn_lightning.cli.train", "-m", *own, "num_workers=0", "seed=1,2")
     assert sweep.returncode == 0, sweep.stderr
     assert "2 of 2 jobs done" in sweep.stderr

@@ -1,4 +1,4 @@
-"""Sweeps by the real command: stages, failures, resuming, a killed process, Ctrl-C."""
+"""Sweeps: stages, failures, resuming; by the real command a killed process and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from cluster.processes import wait_until
 from fcn_lightning.launch.job import SweepFile
 from fcn_lightning.runs.folder import locked
 from fcn_lightning.runs.run import compose_run
-from integration.test_commands import records
+from integration.test_commands import OFFLINE, records
+from launch.forked import fork_jobs
 
 Tiny = Callable[..., list[str]]
 Start = Callable[..., subprocess.Popen[str]]
@@ -31,21 +32,19 @@ DDP = ("trainer=ddp_cpu", "trainer.devices=2")
 LONG = ("recipe.max_steps=100000", "recipe.val_every=100000", "augment.crop=64")
 
 
-def sweep(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fcn_lightning.cli.train", "-m", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )  # fmt: skip
-
-
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts sweeps; those that still run after the test are stopped."""
     started: list[subprocess.Popen[str]] = []
 
     def keep(*arguments: str) -> subprocess.Popen[str]:
-        started.append(sweep(*arguments))
+        command = [sys.executable, "-m", "fcn_lightning.cli.train", "-m", *arguments]
+        started.append(
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        )  # fmt: skip
         return started[-1]
 
     yield keep
@@ -99,7 +98,10 @@ class Resumed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def resumed(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
-    """Two stages on two seeds, of an experiment of one's own; one folder is locked at first."""
+    """Two stages on two seeds, of an experiment of one's own; one folder is locked at first.
+
+    The jobs of the first sweep are forks; those of the second one are real commands.
+    """
     top = tmp_path_factory.mktemp("resumed")
     files = {
         "mine/experiment/mine.yaml": (
@@ -123,13 +125,13 @@ def resumed(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resume
     options = ["--config-dir", str(top / "mine"), f"hydra.searchpath=[{top}/more]"]
     command = [*options, *own, "head=fcn16s,fcn32s", "seed=0,1"]
 
-    def outcome(*more: str) -> Outcome:
-        process = sweep(*command, *more, WANDB_MODE="offline")
-        printed, _ = process.communicate(timeout=600)
-        return Outcome(process.returncode, printed, states(last(runs)), logs(last(runs)))
+    def outcome(*more: str, first: Callable[[], None] | None = None) -> Outcome:
+        arguments = ("-m", *command, *more)
+        done = warm.run("train", *arguments, folder=top, environment=OFFLINE, first=first)
+        return Outcome(done.returncode, done.stderr, states(last(runs)), logs(last(runs)))
 
     with locked(broken / "train.log"):
-        first = outcome("trainer=cpu", "hydra.launcher.cpu_slots=2")
+        first = outcome("trainer=cpu", "hydra.launcher.cpu_slots=2", first=fork_jobs)
     scores = runs.glob("mine/*/*/scores.json")
     before = {path: path.stat().st_mtime_ns for path in scores}
     again = outcome(*DDP, "logger=csv")

@@ -26,6 +26,9 @@ def test_a_limited_run_has_its_own_folder_and_says_what_it_scored(tiny: Tiny) ->
     assert (record.num_images, record.split_size) == (2, 5)
     assert record.config["trainer"]["limit_test_batches"] == 2
     assert read_record(limited.folder) == record
+    assert record.peak_memory is not None
+    assert 2**27 < record.peak_memory < 2**37  # torch alone needs more than 128 MiB
+    assert record.peak_gpu_memory is None
 
 
 @pytest.mark.parametrize(("debug", "num_images", "step"), [("fdr", 1, 1), ("limit", 4, 3)])

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fcn_lightning.files import replacing
+from fcn_lightning.wandb_account import one_line
 
 log = logging.getLogger("fcn_lightning")
 
@@ -128,11 +129,6 @@ def wandb_logger(
             logger = WandbLogger(**common, mode="offline")
             logger.log_hyperparams(settings)
     return logger
-
-
-def one_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -9,11 +9,13 @@ import typer
 
 from fcn_lightning.cli import (
     compare,
+    dashboard,
     data,
     evaluate,
     export,
     import_,
     predict,
+    report,
     runs,
     submission,
     table,
@@ -30,8 +32,10 @@ app.command("predict")(predict.predict)
 app.command("submission")(submission.submission)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.add_typer(table.app, name="table")
 app.add_typer(runs.app, name="runs")
+app.command("dashboard")(dashboard.dashboard)
 app.add_typer(data.app, name="data")
 app.command("import")(import_.import_weights)
 app.command("export")(export.export)

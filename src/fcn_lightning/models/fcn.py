@@ -169,6 +169,7 @@ def _fully_connected(name: str, layer: nn.Conv2d) -> nn.Linear:
             f"{name} of a classifier cannot be dilated. Set `backbone.pool5_stride` to 2."
         )
     linear = nn.Linear(layer.weight[0].numel(), layer.out_channels)
-    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-    nn.init.zeros_(linear.bias)
+    if not linear.weight.is_meta:  # slow there
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        nn.init.zeros_(linear.bias)
     return linear

@@ -55,9 +55,11 @@ class Expected:
         return self._resolved[kept]
 
     def _resolve(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        config = self._composed.copy()
+        own = [
+            str(key) for key in self._composed if key != "hydra"
+        ]  # a copy of `hydra` takes longer
+        config = OmegaConf.masked_copy(self._composed, own)
         OmegaConf.set_struct(config, False)
-        config.pop("hydra")
         for key, value in values.items():
             OmegaConf.update(config, key, value, merge=False)
         HydraConfig.instance().set_config(self._composed)  # for the interpolations ${hydra:...}

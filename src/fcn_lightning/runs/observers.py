@@ -12,9 +12,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from fcn_lightning.callbacks import BestCheckpoint, ProgressBar
-from fcn_lightning.callbacks.loggers import one_line
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import shows_progress
+from fcn_lightning.wandb_account import check_account
 
 
 def run_loggers(run: Run, group: str | None) -> list[Logger]:
@@ -58,26 +58,8 @@ def check_loggers(run: Run) -> None:
     Raises:
         ValueError: The message says what is missing.
     """
-    if not sends_model(run):
-        return
-    mode = wandb.setup().settings.mode
-    if mode != "online":
-        raise ValueError(
-            f"logger.wandb.log_model=true sends checkpoints, but W&B is {mode}. Leave it out, or "
-            "unset WANDB_MODE."
-        )
-    try:
-        if wandb.login(prompt=False):
-            return
-    except wandb.errors.Error as error:
-        raise ValueError(
-            f"logger.wandb.log_model=true sends checkpoints, but W&B cannot be reached: "
-            f"{one_line(error)}"
-        ) from error
-    raise ValueError(
-        "logger.wandb.log_model=true sends checkpoints, but W&B has no account here. Leave it out, "
-        "or log in with `wandb login`."
-    )
+    if sends_model(run):
+        check_account("logger.wandb.log_model=true sends checkpoints", otherwise="Leave it out")
 
 
 def run_callbacks(run: Run) -> list[Callback]:

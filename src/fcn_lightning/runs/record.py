@@ -35,6 +35,8 @@ class Record(BaseModel):
             have plain names, those of another head its name before a slash, as has `class_iu`.
         start: What it started from, by modality ("" where there is one).
         seconds: The time of the run; of a resumed one, with the time up to its last checkpoint.
+        peak_memory: The most memory that process 0 used, in bytes; after a resume, since then.
+        peak_gpu_memory: The most memory that torch allocated on its GPU, in bytes.
         config: The resolved configuration of the run.
     """
 
@@ -63,6 +65,8 @@ class Record(BaseModel):
     num_processes: int
     device: str
     seconds: float = 0.0
+    peak_memory: int | None = None
+    peak_gpu_memory: int | None = None
     commit: str | None = None
     versions: dict[str, str]
     config: dict[str, Any]

@@ -105,6 +105,7 @@ def train(run: Run, group: str | None = None) -> Record:
         record = record_of(run, splits, task, trainer, progress, per_image)
         record.seconds = round(progress.earlier + time.monotonic() - began, 1)
         record.commit = made_by
+        record.peak_memory, record.peak_gpu_memory = peak_memory(trainer)
         if trainer.is_global_zero:
             record.write(run.folder)
             tell(run, record)
@@ -150,7 +151,7 @@ def record_of(
 
 def tell(run: Run, record: Record) -> None:
     """Log the scores, the time and the memory of a finished run."""
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    memory = (record.peak_memory or 0) / 2**30
     values = {name: value for name, value in record.scores.items() if value is not None}
     log.info(
         "%s on %s: %s (%.0f s, at most %.1f GiB)%s",
@@ -290,6 +291,14 @@ def device_name(trainer: Trainer) -> str:
     """Name the device of process 0: a GPU's model, or `cpu`."""
     device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def peak_memory(trainer: Trainer) -> tuple[int, int | None]:
+    """Return the most bytes that this process has used, in memory and on its GPU if it has one."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    device = trainer.strategy.root_device
+    on_gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+    return kilobytes * 1024, on_gpu
 
 
 def _start(path: Path) -> Start:

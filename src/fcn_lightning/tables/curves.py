@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
@@ -14,6 +15,7 @@ from numpy import ndarray
 from fcn_lightning.tables.results import Ours, Result
 
 LOSS = "train/loss"
+MEAN_IU = "val/mean_iu"
 SMOOTHED = 20
 """The parts of a curve, each of which is drawn as its mean."""
 
@@ -46,12 +48,23 @@ def curve(ours: Ours) -> tuple[ndarray, ndarray, ndarray]:
 
     The arrays are empty where the run has no `metrics.csv` or logged no loss.
     """
-    path = Path(ours.runs[0]) / "metrics.csv"
-    if not path.is_file():
-        return np.empty(0), np.empty(0), np.empty(0)
-    with path.open(newline="") as file:
-        rows = [(row["step"], row[LOSS]) for row in csv.DictReader(file) if row.get(LOSS)]
-    points = np.array(rows, float).reshape(-1, 2)
+    points = _logged(ours, LOSS)
     parts = np.array_split(points, min(SMOOTHED, len(points)) or 1)
     steps, losses = np.array([part.mean(0) for part in parts if len(part)]).reshape(-1, 2).T
     return steps, losses, steps / ours.steps * ours.seconds / 60
+
+
+def validations(ours: Ours) -> tuple[ndarray, ndarray]:
+    """Return the steps of a row's first run at which it was validated, and the mean IU there."""
+    steps, values = _logged(ours, MEAN_IU).T
+    return steps, values
+
+
+def _logged(ours: Ours, name: str) -> Float[ndarray, "points 2"]:
+    """Return steps and values that a row's first run logged; none without a `metrics.csv`."""
+    path = Path(ours.runs[0]) / "metrics.csv"
+    if not path.is_file():
+        return np.empty((0, 2))
+    with path.open(newline="") as file:
+        rows = [(row["step"], row[name]) for row in csv.DictReader(file) if row.get(name)]
+    return np.array(rows, float).reshape(-1, 2)

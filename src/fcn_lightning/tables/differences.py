@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from fcn_lightning.runs.comparison import compare_runs
+from fcn_lightning.runs.intervals import Difference
 from fcn_lightning.tables.results import Ours, Result
 
 
+@dataclass(frozen=True)
+class RowDifference:
+    """The difference in mean IU between a row and another one, on one seed."""
+
+    title: str
+    other: str
+    seed: int
+    found: Difference
+
+
 def difference_lines(results: Sequence[Result], mean_iu: str = "mean_iu") -> Iterator[str]:
+    """Say in a line for each row how it compares; see `row_differences`."""
+    for each in row_differences(results, mean_iu):
+        of_a, of_b, low, high = each.found
+        yield (
+            f"{each.title} - {each.other}: {100 * (of_a - of_b):+.1f} mean IU "
+            f"(95 % of resampled image sets: {100 * low:+.1f} to {100 * high:+.1f}), "
+            f"seed {each.seed}"
+        )
+
+
+def row_differences(results: Sequence[Result], mean_iu: str = "mean_iu") -> Iterator[RowDifference]:
     """Compare each row that was run with another one, on the first seed that both have.
 
     That is the row that it names, or else the one above that was run.
@@ -24,19 +47,15 @@ def difference_lines(results: Sequence[Result], mean_iu: str = "mean_iu") -> Ite
         other = measured.get(result.versus) if result.versus else above
         if other is None or other.ours is None or result.ours is None:
             continue
-        title, before, ours = result.title, other.ours, result.ours
-        runs = _same_seed(before, ours)
+        runs = _same_seed(other.ours, result.ours)
         if runs is None:
             continue
         seed, run, its = runs
         try:
-            of_a, of_b, low, high = compare_runs(run, its)[mean_iu]
+            found = compare_runs(run, its)[mean_iu]
         except (ValueError, OSError, KeyError):  # no scores of single images, or of other images
             continue
-        yield (
-            f"{title} - {other.title}: {100 * (of_a - of_b):+.1f} mean IU "
-            f"(95 % of resampled image sets: {100 * low:+.1f} to {100 * high:+.1f}), seed {seed}"
-        )
+        yield RowDifference(result.title, other.title, seed, found)
 
 
 def _same_seed(before: Ours, ours: Ours) -> tuple[int, Path, Path] | None:

@@ -49,7 +49,7 @@ class Chain(Backbone):
                 self._taps[name] = own_name.partition("/")[0]
                 self.endpoints[self._taps[name]] = Endpoint(channels, grid)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:  # slow there
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(cast(Tensor, layer.bias))
         self._taps[name] = last
