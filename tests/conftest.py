@@ -29,6 +29,7 @@ NARROW = {
     "vgg19": {"name": "vgg19", "widths": (4, 8, 16, 32, 32), "fc_widths": (64, 64)},
     "alexnet": {"name": "alexnet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
     "caffenet": {"name": "caffenet", "widths": (6, 16, 24, 24, 16), "fc_widths": (64, 64)},
+    "googlenet": {"name": "googlenet", "stem": (4, 4, 8), "inceptions": ((4,) * 6,) * 9},
 }
 
 LONGEST = (

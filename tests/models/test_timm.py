@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from fractions import Fraction
 
+import onnxruntime
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fcn_lightning.export import write_onnx
 from fcn_lightning.formats.checkpoint import Checkpoint
 from fcn_lightning.formats.identify import read_weights
 from fcn_lightning.models import build, summarize, transplant
@@ -103,6 +106,21 @@ def fcn8s():
         num_classes=3,
         normalize="torchvision",
     )
+
+
+def test_an_onnx_file_of_it_scores_images_of_any_size(fcn8s, unchecked, tmp_path):
+    network = copy.deepcopy(fcn8s)
+    for parameter in network.head.parameters():
+        nn.init.normal_(parameter)
+    write_onnx(network, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    for size in ((1, 1), (33, 70), (64, 96)):
+        image = torch.randint(256, (2, 3, *size), dtype=torch.uint8)
+        (found,) = session.run(["score"], {"image": image.numpy()})
+        with torch.no_grad():
+            score = network(image)
+        tolerance = 1e-4 * float(score.abs().max())
+        torch.testing.assert_close(torch.from_numpy(found), score, rtol=0, atol=tolerance)
 
 
 def test_a_network_on_timm_scores_images_of_any_size(fcn8s):

@@ -17,6 +17,7 @@ from fcn_lightning.cli import (
     predict,
     report,
     runs,
+    submission,
     table,
 )
 from fcn_lightning.cli.streams import escape_unprintable
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("predict")(predict.predict)
+app.command("submission")(submission.submission)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

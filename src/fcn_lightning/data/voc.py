@@ -26,7 +26,7 @@ HOW = (
     "with `data.download=true`."
 )
 COUNTS = {
-    "VOC2012": {"train": 1464, "val": 1449, "trainval": 2913},
+    "VOC2012": {"train": 1464, "val": 1449, "trainval": 2913, "test": 1456},
     "VOC2011": {"train": 1112},
 }
 """The number of ids in the lists of each year's devkit, where it is known."""
@@ -119,7 +119,11 @@ def sources(
 
 
 def tree(
-    root: Path, *, download: bool = False, read: Callable[[Path], ndarray] | None = None
+    root: Path,
+    *,
+    download: bool = False,
+    read: Callable[[Path], ndarray] | None = None,
+    years: Sequence[str] = ("VOC2012", "VOC2011"),
 ) -> Tree:
     """The tree of VOC 2012 or, if it is missing, of VOC 2011 under `root`.
 
@@ -127,12 +131,14 @@ def tree(
         root: The VOC folder itself, or a folder in which an archive was unpacked.
         download: Download VOC 2012 if both are missing.
         read: Reads a label file; None for palette PNGs.
+        years: The years that may be there, the preferred one first.
     """
-    if download and not any((folder / "JPEGImages").is_dir() for folder in _folders(root)):
+    folders = _folders(root, years)
+    if download and not any((folder / "JPEGImages").is_dir() for folder in folders):
         from torchvision import datasets  # takes seconds
 
         datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
-    place = find(_folders(root), ("JPEGImages", "SegmentationClass"), "VOC", HOW)
+    place = find(folders, ("JPEGImages", "SegmentationClass"), "VOC", HOW)
     images = Files(place.folder / "JPEGImages", "{}.jpg", read_stored_image)
     labels = Files(place.folder / "SegmentationClass", "{}.png", read or read_label)
     lists = place.folder / "ImageSets" / "Segmentation"
@@ -152,6 +158,6 @@ def read_label(path: Path) -> ndarray:
         return np.array(image)
 
 
-def _folders(root: Path) -> list[Path]:
+def _folders(root: Path, years: Sequence[str]) -> list[Path]:
     tops = (root, root / "VOCdevkit", root / "TrainVal" / "VOCdevkit", root / "TrainVal")
-    return [root, *(top / year for year in ("VOC2012", "VOC2011") for top in tops)]
+    return [root, *(top / year for year in years for top in tops)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
@@ -99,10 +100,16 @@ class FCN(nn.Module):
 
     def _endpoints(self, x: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         (h, w), smallest = x.shape[2:], self.backbone.smallest_input
-        if min(h, w) < smallest:
-            x = F.pad(x, (0, max(smallest - w, 0), 0, max(smallest - h, 0)))
+        if smallest > 1:
+            x = F.pad(x, (0, _lacking(w, smallest), 0, _lacking(h, smallest)))
         maps: dict[str, Tensor] = self.backbone(x)
         return maps
+
+
+def _lacking(side: int | Tensor, smallest: int) -> Any:
+    """max(smallest - side, 0); of a size that is traced, without fixing what it is."""
+    lack = smallest - side
+    return lack.clamp(min=0) if isinstance(lack, Tensor) else torch.sym_max(lack, 0)
 
 
 class Classifier(nn.Module):

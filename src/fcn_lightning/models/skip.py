@@ -195,10 +195,14 @@ class SkipHead(nn.Module):
 
 
 def _aligned(a: Tensor, b: Tensor, crop_a: int, crop_b: int) -> tuple[Tensor, Tensor]:
-    """Crops two maps to the same start, and to where they overlap."""
+    """Crops two maps to the same start, and to where they overlap.
+
+    A slice ends at the end of the map, so that no comparison is needed, which tracing would replace
+    by its result.
+    """
     a, b = a[:, :, crop_a:, crop_a:], b[:, :, crop_b:, crop_b:]
-    h, w = min(a.shape[2], b.shape[2]), min(a.shape[3], b.shape[3])
-    return a[:, :, :h, :w], b[:, :, :h, :w]
+    a = a[:, :, : b.shape[2], : b.shape[3]]
+    return a, b[:, :, : a.shape[2], : a.shape[3]]
 
 
 def _until(endpoints: Mapping[str, Endpoint], last: str | None) -> dict[str, Endpoint]:

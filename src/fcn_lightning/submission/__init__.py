@@ -1,0 +1,1 @@
+"""The archives of label maps that VOC's test server takes."""
