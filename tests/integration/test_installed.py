@@ -68,7 +68,7 @@ def test_an_experiment_outside_the_package(
         record = read_record(tmp_path / "runs" / "mine" / "fcn32s" / f"seed{seed}")
         assert (record.experiment, record.step, record.seed) == ("mine", 2, seed)
     listed = python("-m", "fcn_lightning.cli.fcn", "table", "list")
-    assert listed.stdout.startswith("cvpr2015/table2 ")
+    assert listed.stdout.startswith("cvpr2015/claims ")
 
 
 @pytest.mark.slow
