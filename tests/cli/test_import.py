@@ -111,7 +111,8 @@ def test_the_references_networks_predict_as_they_did(shared, model):
          "notes.txt already exists. Replace it with --overwrite."),
         (["export", "no.ckpt", "--caffe", "net"],
          "Checkpoint not found: no.ckpt."),
-        (["export", "no.ckpt"], "No export format was given. Add --caffe STEM, --onnx FILE or --torch-export FILE."),
+        (["export", "no.ckpt"],
+         "No export format was given. Add --caffe STEM, --onnx FILE or --torch-export FILE."),
     ],
 )  # fmt: skip
 def test_wrong_commands(arguments, message):
