@@ -141,9 +141,11 @@ def test_each_head_has_its_scores(siftflow: dict[int, Path], data: Path) -> None
     assert len(record["average_over"]) == 30
     assert list(record["class_iu"])[33:] == ["geo/sky", "geo/horizontal", "geo/vertical"]
     shown = CliRunner().invoke(app, ["compare", str(siftflow[1]), str(siftflow[2])]).stdout
-    titles = [line.partition(":")[0] for line in shown.splitlines()]
+    scores, _, classes = shown.partition("IU by class")
+    titles = [line.partition(":")[0] for line in scores.splitlines()]
     assert titles == ["mean IU", "mean IU of the named classes", "geo mean IU"]
-    assert shown.count(" = +0.00 (95 %") == 3
+    assert scores.count(" = +0.00 (95 %") == 3
+    assert "awning" in classes and "mountain_e5" in classes
 
 
 def test_pictures_show_every_head_and_modality(
