@@ -51,7 +51,8 @@ def list_tables(
         from fcn_lightning.tables.records import read_records
         from fcn_lightning.tables.results import collect
 
-        records, costs = read_records(runs), Costs(config_dir)
+        records = read_records(runs)
+        costs = Costs(config_dir, tell=lambda line: typer.echo(line, err=True))
         for table in map(definitions.read_table, table_ids or definitions.table_ids()):
             typer.echo(f"{table.id}  {table.title}. {table.source}.")
             for data in table.data:

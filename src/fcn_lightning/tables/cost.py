@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,15 @@ class Costs:
     """Estimates what tables cost; one network of each backbone, crop and batch is timed.
 
     Where a data set is not on disk, images count as VOC's: 375 x 500 pixels, 1,000 scored.
+
+    Args:
+        config_dir: A folder of the user's configs.
+        tell: Is given a line before each network is timed.
     """
 
-    def __init__(self, config_dir: Path | None = None) -> None:
+    def __init__(self, config_dir: Path | None, tell: Callable[[str], None]) -> None:
         self._config_dir = config_dir
+        self._tell = tell
         self._timed: dict[str, tuple[float, float]] = {}
 
     def of(self, table: Table, data: str) -> Cost:
@@ -64,6 +70,7 @@ class Costs:
         }
         num_passes = run.recipe.passes(run.needs.num_processes)[1]
         if (key := repr(timed)) not in self._timed:
+            self._tell(f"Timing a step of {run.config.backbone.name} at {timed['size']}.")
             step, image = step_seconds(run, images)
             self._timed[key] = step / num_passes, image
         a_pass, image = self._timed[key]
