@@ -1,9 +1,12 @@
 """A file is complete or absent."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from fcn_lightning.cli.errors import sentence
 from fcn_lightning.files import check_target, replacing
 
 
@@ -55,3 +58,25 @@ def test_existing_targets_and_missing_folders_are_refused():
     with pytest.raises(ValueError, match="folder") as error:
         check_target(Path("no/new.ckpt"), overwrite=True)
     assert str(error.value) == "The folder of no/new.ckpt does not exist. Create no first."
+
+
+def test_folders_are_never_replaced():
+    Path("there").mkdir()
+    with pytest.raises(ValueError, match="file") as error:
+        check_target(Path("there"), overwrite=True)
+    assert str(error.value) == "there is not a file. Choose another name."
+    with pytest.raises(ValueError, match="there is not a file"), replacing(Path("there")):
+        pass
+
+
+def test_a_full_disk_names_the_file(monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space") as error, replacing(Path("a.json")) as temporary:
+        temporary.write_text("a")
+    assert sentence(error.value) == (
+        "a.json: No space left on device. Free some space, or write to another disk."
+    )
+    assert list(Path().iterdir()) == []

@@ -16,22 +16,38 @@ def replacing(path: Path) -> Iterator[Path]:
     complete new one. If the block raises, the temporary file is removed and `path` is unchanged.
     The temporary name is always the same, so that killed processes leave at most one behind.
     """
+    check_file(path)
     temporary = path.with_name(f".{path.name}.partial")
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk has no name
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_file(path: Path) -> None:
+    """Check that a file can take this place.
+
+    Raises:
+        ValueError: There is something that is not a file.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file. Choose another name.")
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Check that a file may be written.
 
     Raises:
-        ValueError: It exists and `overwrite` is False, or its folder does not exist.
+        ValueError: It exists and `overwrite` is False, it is not a file, or its folder does not
+            exist.
     """
+    check_file(path)
     if path.exists() and not overwrite:
         raise ValueError(f"{path} already exists. Replace it with --overwrite.")
     if not path.parent.is_dir():

@@ -16,22 +16,6 @@ def test_json_is_alone_and_has_what_would_be_sent():
     assert found["workspace"]["section"]["settings"]["xAxis"] == "trainer/global_step"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["table99"], "Unknown table 'table99'. Choose from cvpr2015/claims, "),
-        (
-            ["table2", "--", "recipe.lr=3"],
-            "`recipe.lr=3` is in no run of these tables. Use classifier or normalize.",
-        ),
-    ],
-)
-def test_wrong_names_are_one_sentence(arguments: list[str], sentence: str):
-    result = CliRunner().invoke(fcn.app, [*NEEDED, "--dry-run", *arguments])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(sentence)
-
-
 def test_without_the_package_the_pip_command_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dashboard, "find_spec", lambda name: None)
     result = CliRunner().invoke(fcn.app, [*NEEDED, "--dry-run"])

@@ -151,18 +151,3 @@ def test_everything_wrong_with_a_folder_is_in_one_list(tmp_path: Path) -> None:
     assert f"Cannot read the image {root / 'images/d.png'}: " in text
     assert "No class occurs but ground; 41.7 % of the pixels are void." in text
     assert Path("sheet.png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["folder", "data.images=x"], "`data.classes` is not set. Add data.classes=VALUE."),
-        (["folder", "num_classes=2"], "`num_classes=2` does not configure data. "),
-        (["folder", "+data.num_classes=2", "data.images=x", "data.labels=x", "data.classes=[a]"],
-         "Unknown key `data.num_classes`."),
-    ],
-)  # fmt: skip
-def test_wrong_keys(arguments: list[str], message: str) -> None:
-    done = fcn("check", *arguments)
-    assert done.exit_code == 2
-    assert done.stderr.startswith(message)

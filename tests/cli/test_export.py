@@ -42,17 +42,3 @@ def test_an_onnx_file_is_written_and_its_difference_printed(checkpoint: Path) ->
     assert export(checkpoint, "--onnx", "net.onnx")[2] == (
         "net.onnx already exists. Replace it with --overwrite.\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "No export format was given. Add --caffe STEM, --onnx FILE or --torch-export FILE."),
-        (["--caffe", "net", "--argmax"],
-         "--argmax is of --onnx and --torch-export; Caffe's files have scores."),
-        (["--onnx", "there/net.onnx"],
-         "The folder of there/net.onnx does not exist. Create there first."),
-    ],
-)  # fmt: skip
-def test_wrong_use(checkpoint: Path, arguments: list[str], message: str) -> None:
-    assert export(checkpoint, *arguments) == (2, "", f"{message}\n")

@@ -100,28 +100,6 @@ def test_the_references_networks_predict_as_they_did(shared, model):
         np.testing.assert_array_equal(np.asarray(label), golden["argmax"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["import", "no.caffemodel"], "no.caffemodel: No such file or directory."),
-        (["import", "notes.txt"],
-         "notes.txt is neither a .caffemodel nor a .pth file of torchfcn or torchvision. "
-         "Decompress it first if it is compressed."),
-        (["import", "notes.txt", "--out", "notes.txt"],
-         "notes.txt already exists. Replace it with --overwrite."),
-        (["export", "no.ckpt", "--caffe", "net"],
-         "Checkpoint not found: no.ckpt."),
-        (["export", "no.ckpt"],
-         "No export format was given. Add --caffe STEM, --onnx FILE or --torch-export FILE."),
-    ],
-)  # fmt: skip
-def test_wrong_commands(arguments, message):
-    Path("notes.txt").write_text("notes")
-    done = command(*arguments)
-    assert (done.exit_code, done.stderr.strip()) == (2, message)
-    assert [path.name for path in Path().iterdir()] == ["notes.txt"]
-
-
 def test_tracebacks_are_shown_on_request():
     done = command("import", "no.caffemodel", "--traceback")
     assert done.exit_code == 2

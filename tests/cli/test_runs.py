@@ -64,11 +64,3 @@ def test_removing_asks_or_takes_yes():
     assert removed.stdout.splitlines()[0] == "runs/voc/fcn32s/seed0: done, step 100000"
     assert removed.stdout.splitlines()[-1].startswith("Removed: 2 runs, ")
     assert [path.parent.name for path in Path("runs").rglob("scores.json")] == ["seed0"]
-
-
-def test_a_state_that_does_not_exist_is_named(runs: Path):
-    result = call("list", "--state", "finished")
-    assert (result.exit_code, result.stderr) == (
-        2,
-        "`--state` is done, running, stopped or broken; got 'finished'.\n",
-    )

@@ -113,9 +113,6 @@ def test_an_archive_without_faults_and_without_the_test_list(data: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Name a checkpoint and --data-root DIR, or the archive to check with --check FILE."),
-        (["net.ckpt", "--data-root", "data", "--out", "a.zip"],
-         "The archive must end in .tgz or .tar.gz; got a.zip."),
         (["net.ckpt", "--data-root", "data"],
          "The network's classes are not VOC's: it has 3 (a, b, c, ...); VOC has 21 (background, "
          "aeroplane, bicycle, ...)."),
@@ -123,7 +120,6 @@ def test_an_archive_without_faults_and_without_the_test_list(data: Path) -> None
          "VOC is not in data, data/VOC2011, data/VOCdevkit/VOC2011, "
          "data/TrainVal/VOCdevkit/VOC2011, data/TrainVal/VOC2011: none of these has a folder "
          "JPEGImages. "),
-        (["--check", "none.tgz"], "none.tgz: No such file or directory."),
     ],
 )  # fmt: skip
 def test_wrong_use(

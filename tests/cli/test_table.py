@@ -9,7 +9,6 @@ from typer.testing import CliRunner, Result
 from fcn_lightning.cli import table as command
 from fcn_lightning.launch.job import Job
 from fcn_lightning.tables import cost, measuring, training
-from fcn_lightning.tables.definitions import table_ids
 
 pytestmark = pytest.mark.usefixtures("composing_once")
 
@@ -130,34 +129,6 @@ def test_scores_of_a_test_server_are_entered_with_their_date(runs: Path):
     assert row["ours"]["values"] == {"voc2012_test": 0.623}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ("table3", "rcnn", "voc2012_test=62.3"),
-            "cvpr2015/table3 has no row 'rcnn' of ours. Choose from fcn8s.",
-        ),
-        (
-            ("table3", "fcn8s", "mean_iu=62.3"),
-            "Unknown column 'mean_iu'. Use voc2011_test or voc2012_test, as COLUMN=PERCENT.",
-        ),
-        (
-            ("table3", "fcn8s", "voc2012_test=0.623"),
-            "`voc2012_test=0.623` must give percent, as the server prints it: voc2012_test=62.2.",
-        ),
-        (("table2", "fcn8s", "x=1"), "cvpr2015/table2 has no column of a test server."),
-        (
-            ("table3", "fcn8s", "voc2012_test=62.3", "--date", "yesterday"),
-            "`--date` takes a date such as 2026-11-28; got 'yesterday'.",
-        ),
-    ],
-)
-def test_scores_that_do_not_read_so_are_refused(arguments: tuple[str, ...], sentence: str):
-    date = () if "--date" in arguments else ("--date", "2026-11-28")
-    result = table("enter", *arguments, *date)
-    assert (result.exit_code, result.stderr) == (2, f"{sentence}\n")
-
-
 def test_show_takes_the_data_that_is_named_or_has_most_rows(runs: Path, finish: Finish):
     finish("voc/fcn8s/seed0")
     assert "voc, voc/val, 100 images, seed 0" in table("show", "table2", "--runs", runs).stdout
@@ -187,32 +158,6 @@ def test_show_names_smoke_tests_beside_a_real_run(runs: Path, finish: Finish):
         f"not counted: {fast}: trainer.fast_dev_run is True, not False",
         f"not counted: {limited}: trainer.limit_test_batches is 1, not None",
     ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("show", "table7"), f"Unknown table 'table7'. Choose from {', '.join(table_ids())}."),
-        (("run", "table7"), f"Unknown table 'table7'. Choose from {', '.join(table_ids())}."),
-        (
-            ("show", "table2", "--data", "x"),
-            "cvpr2015/table2 has no data set 'x'. Use `--data shapes` or `--data voc`.",
-        ),
-        (("run",), "Name a table, as `fcn table list` does, or use --all."),
-        (
-            ("run", "--all", "--data", "x"),
-            "No table has a data set 'x'. Choose from networks, nyud, own, pascal_context, shapes, "
-            "siftflow, voc.",
-        ),
-        (
-            ("run", "table2", "--seeds", "0,a"),
-            "`--seeds` takes whole numbers, separated by commas; got '0,a'.",
-        ),
-    ],
-)
-def test_wrong_names_are_one_sentence_and_status_2(arguments: tuple[str, ...], sentence: str):
-    result = table(*arguments)
-    assert (result.exit_code, result.stderr) == (2, f"{sentence}\n")
 
 
 def test_a_broken_file_is_named_and_not_overwritten(runs: Path, sweeps: Sweeps, finish: Finish):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fcn_lightning.data import Splits, folder
+from fcn_lightning.data.pairs import files_in
 from fcn_lightning.runs.data import data_config, read_data
 
 Make = Callable[..., Path]
@@ -171,3 +172,16 @@ def test_ade20k_in_its_official_layout(make: Make) -> None:
     assert (len(classes), classes[0], classes[149]) == (150, "wall", "flag")
     assert (splits.train[0]["label"] == 149).all()
     assert (splits.val[0]["label"] == 255).all()
+
+
+def test_links_in_circles_are_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x.jpg").touch()
+    for link in ("a/up", "a/b/up", "a/b/again"):
+        (tmp_path / link).symlink_to(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
+    assert found == ["a/b/x.jpg"]
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "train").symlink_to(tmp_path / "a" / "b")
+    found = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path / "images")]
+    assert found == ["images/train/x.jpg"]

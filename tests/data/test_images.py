@@ -183,9 +183,9 @@ def test_a_decompression_bomb_names_the_limit_and_the_option(
     with pytest.raises(ValueError, match="limit") as error:
         read_image(path)
     assert str(error.value) == (
-        "Cannot read the image a.png: Image size (24 pixels) exceeds limit of 22 pixels, could be "
-        "decompression bomb DOS attack. `fcn predict --max-megapixels` raises the limit; for "
-        "training, cut it into smaller images."
+        "Cannot read the image a.png: it claims 24 pixels, more than 22, and may be a "
+        "decompression bomb. Raise the limit with `fcn predict --max-megapixels`; for training and "
+        "scoring, cut the image into smaller ones."
     )
 
 

@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -229,3 +230,11 @@ def test_a_zip_with_another_checksum(images: dict[str, Path]) -> None:
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"^a.zip is damaged: Bad CRC-32"):
         check(path, "VOC2012", images)
+
+
+@pytest.mark.parametrize("write", [tgz, zipped])
+def test_archives_of_too_many_files(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_FILES", 20)
+    path = write(Path("a"), {f"{FOLDER}/{i}.png": b"" for i in range(41)})
+    with pytest.raises(ValueError, match=r"^a is damaged: it has more than 20 files\.$"):
+        check(path, "VOC2012")

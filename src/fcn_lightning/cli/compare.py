@@ -25,6 +25,7 @@ def compare(
     from fcn_lightning.runs.record import read_record
 
     with reported(traceback):
+        record = read_record(a)
         for name, (of_a, of_b, low, high) in compare_runs(a, b).items():
             head, _, score = name.rpartition("/")
             title = f"{head} {TITLES[score]}".strip()
@@ -32,7 +33,7 @@ def compare(
                 f"{title}: {_difference(of_a, of_b)} "
                 f"(95 % of resampled image sets: {100 * low:+.2f} to {100 * high:+.2f})\n"
             )
-        classes = [name for name in read_record(a).class_iu if "/" not in name]
+        classes = [name for name in record.class_iu if "/" not in name]
         sys.stdout.write("IU by class:\n")
         for name, pair in zip(classes, compare_classes(a, b)):
             sys.stdout.write(f"  {name}: {_difference(pair.a, pair.b)}\n")

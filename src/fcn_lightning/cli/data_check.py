@@ -54,12 +54,16 @@ def check(
     missing.
     """
     from fcn_lightning.data.splits import describe
+    from fcn_lightning.files import check_target
     from fcn_lightning.runs.data import complete_config, data_config, read_data, take_inventory
 
     write = (lambda _: None) if as_json else sys.stdout.write
     with reported(traceback):
         changed = {"download": True} if download else {}
         node = complete_config(data_config(name, changed, data_root, config_dir, overrides or ()))
+        own = node._target_ == "fcn_lightning.data.folder.read"
+        if path := sheet or (Path(f"{node.name}.png") if own else None):
+            check_target(path, overwrite=True)
         inventory = take_inventory(node)
     complete = not inventory.missing
     record: dict[str, Any] = {"name": node.name, "complete": complete, **asdict(inventory)}
@@ -81,8 +85,7 @@ def check(
     record |= {key: splits.lists[key] for key in ("num_train", "num_left_out")}
     record |= {"remarks": splits.remarks}
     record["splits"] = {title: contents_record(part) for title, part in contents.items()}
-    own = node._target_ == "fcn_lightning.data.folder.read"
-    if path := sheet or (Path(f"{node.name}.png") if own else None):
+    if path:
         with reported(traceback):
             _write_sheet(path, splits.labels, datasets)
         write(f"contact sheet: {path}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 import traceback
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import yaml
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
 UNREAD = re.compile(r"unexpected keyword argument '(?P<key>\w+)'(?s:.*)full_key: (?P<node>[\w.]+)")
 """Hydra's message for a key that is no argument of a `_target_`."""
 
+ADVICE = {
+    errno.EISDIR: "Name a file.",
+    errno.ENOTDIR: "Name a folder.",
+    errno.EEXIST: "Choose another name.",
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.EACCES: "Choose another place, or change its permissions.",
+    errno.EROFS: "Choose another place.",
+}
+"""What to do about an error of the operating system; a file that does not exist needs no words."""
+
 PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
 """How to install the choices of a group that come with plugins."""
 
@@ -38,13 +50,20 @@ def reported(show_traceback: bool) -> Iterator[None]:
             raise
         if show_traceback:
             traceback.print_exc()
-        sys.stderr.write(f"{sentence(error)}\n")
+        sys.stderr.write(f"{printable(sentence(error))}\n")
         sys.exit(2)
+
+
+def printable(text: str, longest: int = 4000) -> str:
+    """One line without control characters, which a file's names may have; the rest is left out."""
+    shown = text if len(text) <= longest else f"{text[:longest]}..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 def is_of_input(error: BaseException) -> bool:
     """Tell whether the user's input caused an error."""
-    if isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException):
+    kinds = ValueError | OSError | HydraException | OmegaConfBaseException | yaml.YAMLError
+    if isinstance(error, kinds):
         return True
     # By its name: importing Lightning takes seconds.
     return type(error).__name__ == "MisconfigurationException"
@@ -66,8 +85,11 @@ def sentence(error: BaseException) -> str:
         return _no_choice()
     if type(error).__name__ == "ValidationError":
         return _invalid(error)  # type: ignore[arg-type]
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark):
+        return f"{mark.name} is not YAML: {error.problem}, line {mark.line + 1}."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. {ADVICE.get(error.errno or 0, '')}".rstrip()
     lines = [line for line in str(error).splitlines() if line.strip()]
     if lines and lines[0].startswith("Caught "):  # in a loader's worker: its traceback's last line
         return lines[-1].partition(": ")[2]
@@ -89,6 +111,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
 
     group, _, choice = str(error.missing_cfg_file or "").rpartition("/")
     options = sorted(error.options or [])
+    if not group and (folder := re.search(r"config directory '(.*)' not found", str(error))):
+        return f"The folder of configs {folder[1]} does not exist. Name another with --config-dir."
     if not group:
         return " ".join(str(error).split())
     hint = PLUGINS.get(group, "") or nearest(choice, options).strip()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from fcn_lightning.cli import (
     compare,
@@ -22,7 +24,39 @@ from fcn_lightning.cli import (
 )
 from fcn_lightning.cli.streams import escape_unprintable
 
+UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
+class Commands(TyperGroup):
+    """The commands; wrong options are refused in one sentence, as everything else is."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        standalone = options.pop("standalone_mode", True)
+        try:
+            status = super().main(*arguments, **{**options, "standalone_mode": False})
+        except UsageError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+            else:
+                sys.stderr.write(f"{_usage(error)}\n")
+            sys.exit(2)
+        except typer.Abort:
+            sys.stderr.write("Aborted.\n")
+            sys.exit(1)
+        if standalone:
+            sys.exit(status if isinstance(status, int) else 0)
+        return status
+
+
+def _usage(error: Any) -> str:
+    what = error.format_message().replace("Value error, ", "").rstrip(".")
+    _, *names = error.ctx.command_path.split()
+    end = "" if what.endswith("?") else "."
+    return f"{what}{end} `{' '.join(['fcn', *names])} --help` lists the options."
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Fully convolutional networks: masks, scores, tables, weights, data. "
     "Training is `fcn-train`.",
     no_args_is_help=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from io import BufferedIOBase
 from pathlib import Path
@@ -91,9 +92,12 @@ def predict(
     from fcn_lightning.runs.trainer import configure_torch
 
     configure_torch()
-    limit_megapixels(max_megapixels)
     wanted = Wanted(overlay, scores, areas, label_values)
     with reported(traceback):
+        for option, value in (("--memory", memory), ("--max-megapixels", max_megapixels)):
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{option}` takes a number above 0; got {value:g}.")
+        limit_megapixels(max_megapixels)
         register_all(config_dir)
         if PIPE in images:
             _check_pipe(images, out, wanted)
@@ -127,9 +131,12 @@ def _predictor(
     from fcn_lightning.inference import Averaging, load
 
     try:
-        averaging = Averaging(tuple(map(float, scales.split(","))), mirror)
+        numbers = tuple(map(float, scales.split(",")))
     except ValueError as error:
-        raise ValueError(f"Wrong --scales. {error}") from error
+        raise ValueError(
+            f"`--scales` takes numbers, separated by commas: 0.75,1,1.25; got '{scales}'."
+        ) from error
+    averaging = Averaging(numbers, mirror)
     return load(checkpoint, averaging=averaging, memory=memory, approximate=approximate)
 
 

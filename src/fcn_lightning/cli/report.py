@@ -27,16 +27,15 @@ def report(
     with reported(traceback):
         if not runs.is_dir():
             raise ValueError(f"There is no folder {runs}. Name the folder of runs with --runs DIR.")
-        if not out.parent.is_dir():
-            raise ValueError(f"The folder of {out} does not exist. Create {out.parent} first.")
 
-        from fcn_lightning.files import replacing
+        from fcn_lightning.files import check_target, replacing
         from fcn_lightning.report.content import gather
         from fcn_lightning.report.page import render
         from fcn_lightning.tables.definitions import read_table
         from fcn_lightning.tables.definitions import table_ids as all_ids
         from fcn_lightning.tables.records import read_records
 
+        check_target(out, overwrite=True)
         tables = [read_table(each) for each in table_ids or all_ids()]
         page = render(gather(runs, tables, read_records(runs), config_dir)).encode()
         with replacing(out) as temporary:

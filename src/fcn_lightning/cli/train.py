@@ -16,6 +16,7 @@ from fcn_lightning.cli.errors import reported
 from fcn_lightning.cli.streams import escape_unprintable
 from fcn_lightning.launch import JobsFailedError
 from fcn_lightning.runs.compose import conf_dir
+from fcn_lightning.runs.keys import refuse_hydras_own
 from fcn_lightning.runs.processes import end_with_parent, is_first_process
 
 OTHER_WORDS = {
@@ -39,13 +40,11 @@ def train_one(config: DictConfig, hydra_config: DictConfig) -> float | None:
         ValueError: A value does not fit, or the launcher cannot run the job.
     """
     from fcn_lightning.runs.folder import check_run  # after parsing: these take seconds
-    from fcn_lightning.runs.keys import refuse_hydras_own
     from fcn_lightning.runs.run import read_run
     from fcn_lightning.runs.train import train
 
     run, in_sweep = read_run(config, hydra_config), hydra_config.mode == RunMode.MULTIRUN
     if is_first_process():
-        refuse_hydras_own(hydra_config)
         check_run(run, may_start=in_sweep)
     if in_sweep and run.needs.num_processes > 1:
         raise ValueError(
@@ -64,6 +63,7 @@ def main() -> None:
     sys.argv[1:] = [OTHER_WORDS.get(argument, argument) for argument in sys.argv[1:]]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach `reported` as they are
     with reported("traceback=true" in sys.argv):
+        refuse_hydras_own(sys.argv[1:])  # before Hydra makes a folder of that name
         try:
             _main()
         except JobsFailedError:  # the sweep has told which jobs, and why

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fcn_lightning.data.text_files import read_lines, read_text
+from fcn_lightning.data.text_files import read_lines, read_yaml
 from fcn_lightning.labels import VOID, Color, LabelSet
 
 Channel = Annotated[int, Field(ge=0, le=255)]
+LARGEST_VALUE = 2**24
+"""Of label files; a table of all values is in memory."""
+
 NAME_AND_COLOR = re.compile(r"(?P<name>.*\S)\s+(?P<color>\d{1,3}\s+\d{1,3}\s+\d{1,3})")
 
 
@@ -25,7 +28,7 @@ class _Entry(BaseModel):
 
     name: Annotated[str, Field(min_length=1)]
     color: Annotated[list[Channel], Field(min_length=3, max_length=3)] | None = None
-    values: list[Annotated[int, Field(ge=0)]] | None = None
+    values: list[Annotated[int, Field(ge=0, le=LARGEST_VALUE)]] | None = None
 
 
 class _Content(BaseModel):
@@ -81,10 +84,7 @@ def content_of(given: str | Sequence[Any] | Mapping[str, Any]) -> Any:
         raise FileNotFoundError(f"`data.classes` must be a file with names; {given} is none.")
     if path.suffix.lower() not in (".yaml", ".yml"):
         return [_of_line(line) for line in read_lines(path)]
-    try:
-        return yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    return read_yaml(path)
 
 
 def read_classes(classes: str | Sequence[Any] | Mapping[str, Any]) -> Classes:
@@ -161,9 +161,10 @@ def _first(error: ValidationError) -> str:
     where = where.replace("._Entry", "").replace(".str", "")
     if first["loc"] == ("classes",):
         return "it names no class. Write one name a line, or a list `classes` in YAML."
+    given = reprlib.repr(first["input"])  # short, whatever it is
     return (
-        f"`{where}` is {first['input']!r} ({first['msg']}). Write a name, or `name`, `color: [red, "
-        "green, blue]` and `values: [...]`; quote names that YAML reads as numbers or booleans."
+        f"`{where}` is {given} ({first['msg']}). Write a name, or `name`, `color: [red, green, "
+        "blue]` and `values: [...]`; quote names that YAML reads as numbers or booleans."
     )
 
 

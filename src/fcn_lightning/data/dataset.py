@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fcn_lightning.data.images import reason
 from fcn_lightning.labels import VOID, LabelSet, LabelSets, by_name, unnamed
 
 Sample = dict[str, Any]
@@ -113,7 +114,7 @@ def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> ndarray:
     except LabelRangeError as error:
         raise LabelRangeError(f"The label map {file.path} {error}") from error
     except Exception as error:  # a broken file can raise anything in its reader
-        raise ValueError(f"Cannot read the label map {file.path}: {error}.") from error
+        raise ValueError(f"Cannot read the label map {file.path}: {reason(error)}.") from error
     _check_size(f"label map {file.path}", label.shape, size, "its image")
     wrong = label[(label >= len(labels)) & (label != VOID)]
     if wrong.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,23 +100,39 @@ def read_orientation(path: Path) -> int:
 
 
 @contextmanager
+def open_image(path: Path | BufferedIOBase) -> Iterator[Image.Image]:
+    """Open an image file of any format but PostScript, which Pillow has Ghostscript run.
+
+    Raises:
+        ValueError: It is a program. A broken file raises anything, here or in the block.
+    """
+    with Image.open(cast(Path, path)) as image:
+        if image.format == "EPS":
+            raise ValueError("it is a program in PostScript, not an image. Convert it to PNG")
+        yield image
+
+
+@contextmanager
 def _opened(path: Path | BufferedIOBase) -> Iterator[Image.Image]:
     """Open an image file; name it in the error if it cannot be opened, or read in the block."""
     size = ""
     try:
-        with Image.open(cast(Path, path)) as image:
+        with open_image(path) as image:
             size = f" of {image.height} x {image.width} pixels"
             yield image
     except Exception as error:  # a broken file can raise anything in its reader
         name = path if isinstance(path, Path) else getattr(path, "name", "on standard input")
-        raise ValueError(f"Cannot read the image {name}: {_reason(error, size)}.") from error
+        raise ValueError(f"Cannot read the image {name}: {reason(error, size)}.") from error
 
 
-def _reason(error: Exception, size: str) -> str:
+def reason(error: Exception, size: str = "") -> str:
+    """Say why an image file cannot be read, without a period at the end."""
     if isinstance(error, Image.DecompressionBombError):
+        pixels, limit = re.findall(r"\d+", str(error))[:2]
         return (
-            f"{str(error).rstrip('.')}. `fcn predict --max-megapixels` raises the limit; for "
-            "training, cut it into smaller images"
+            f"it claims {int(pixels):,} pixels, more than {int(limit):,}, and may be a "
+            "decompression bomb. Raise the limit with `fcn predict --max-megapixels`; for training "
+            "and scoring, cut the image into smaller ones"
         )
     if isinstance(error, UnidentifiedImageError):
         return "its format is unknown, or the file is damaged"

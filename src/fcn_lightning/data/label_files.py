@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from fcn_lightning.data.classes import Classes
 from fcn_lightning.data.dataset import LabelRangeError
+from fcn_lightning.data.images import open_image
 from fcn_lightning.labels import VOID, Color
 
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff"))
@@ -107,7 +108,7 @@ def read_pixels(path: Path) -> ndarray:
     Raises:
         ValueError: It cannot be read, is a JPEG, or has neither values nor colors.
     """
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.format == "JPEG":
             raise ValueError("JPEG compression changes labels. Save it as PNG")
         return _pixels(ImageOps.exif_transpose(image))

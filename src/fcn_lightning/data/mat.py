@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy import ndarray
 
 from fcn_lightning.data.dataset import out_of_range
+from fcn_lightning.data.mat_file import unpacked
 from fcn_lightning.labels import VOID
 
 
@@ -23,7 +25,7 @@ def load_mat(path: Path, key: str) -> Any:
     if not path.is_file():
         raise ValueError("it does not exist")
     try:
-        content = scipy.io.loadmat(path, variable_names=[key])
+        content = scipy.io.loadmat(cast(Any, BytesIO(unpacked(path))), variable_names=[key])
     except NotImplementedError as error:  # what SciPy raises for files of HDF5
         raise ValueError("it is a file of MATLAB 7.3; save it with `save -v7`") from error
     except Exception as error:  # a damaged file can raise anything
@@ -40,8 +42,16 @@ def read_mat(path: Path, key: str) -> ndarray:
     Raises:
         ValueError: The file cannot be read, or its values are not whole numbers.
     """
-    values = load_mat(path, key)
-    if getattr(values, "ndim", 0) == 2 and values.dtype.kind in "buif":
+    return whole_numbers(load_mat(path, key), key)
+
+
+def whole_numbers(values: Any, key: str) -> ndarray:
+    """Return a matrix of whole numbers as (h, w) int32.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if isinstance(values, ndarray) and values.ndim == 2 and values.dtype.kind in "buif":
         with np.errstate(invalid="ignore"):  # NaN is no whole number
             whole: ndarray = values.astype(np.int32)
         if np.array_equal(whole, values):

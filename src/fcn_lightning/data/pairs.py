@@ -111,10 +111,21 @@ class Folder:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, without hidden ones."""
+    """Yield the files below a folder, without hidden ones; what links lead to again, once."""
+    seen = {folder.resolve()}
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        kept = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in kept if _is_new(Path(place, name), seen)]
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _is_new(folder: Path, seen: set[Path]) -> bool:
+    """Whether a folder was not walked yet: links may lead back to a folder above."""
+    place = folder.resolve()
+    if place in seen:
+        return False
+    seen.add(place)
+    return True
 
 
 def _by_id(folder: Path, suffixes: frozenset[str], end: str) -> dict[str, list[Path]]:

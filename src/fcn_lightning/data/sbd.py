@@ -10,7 +10,7 @@ from pathlib import Path
 from numpy import ndarray
 
 from fcn_lightning.data.images import read_stored_image
-from fcn_lightning.data.mat import load_mat
+from fcn_lightning.data.mat import load_mat, whole_numbers
 from fcn_lightning.data.tree import Files, Tree, find
 from fcn_lightning.labels import by_name
 
@@ -46,10 +46,10 @@ def read_label(path: Path) -> ndarray:
         ValueError: It cannot be read, or has no class segmentation.
     """
     content = load_mat(path, "GTcls")
-    if "Segmentation" not in (content.dtype.names or ()):
+    names = content.dtype.names if isinstance(content, ndarray) else ()
+    if "Segmentation" not in (names or ()) or not content.size:
         raise ValueError("its `GTcls` has no `Segmentation`")
-    segmentation: ndarray = content["Segmentation"].flat[0]
-    return segmentation
+    return whole_numbers(content["Segmentation"].flat[0], "Segmentation")
 
 
 def _folders(root: Path) -> list[Path]:

@@ -11,10 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 from numpy import ndarray
-from PIL import Image
 
 from fcn_lightning.data.dataset import File, SegmentationDataset
-from fcn_lightning.data.images import read_orientation, read_size
+from fcn_lightning.data.images import open_image, read_orientation, read_size
 from fcn_lightning.labels import VOID, LabelSet, by_name
 
 T = TypeVar("T")
@@ -62,7 +61,7 @@ def palette_conflict(path: Path, labels: LabelSet) -> str | None:
     """
     if path.suffix.lower() != ".png" or (labels.values is not None and labels.colors is None):
         return None
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.mode != "P":
             return None
         used = np.unique(np.array(image)).tolist()

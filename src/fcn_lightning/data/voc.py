@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
-from PIL import Image
 
 from fcn_lightning.data import sbd
 from fcn_lightning.data.classes import read_classes
-from fcn_lightning.data.images import read_stored_image
+from fcn_lightning.data.images import open_image, read_stored_image
 from fcn_lightning.data.label_files import LabelReader
 from fcn_lightning.data.splits import Sources, Splits, splits_of
 from fcn_lightning.data.tree import Files, Tree, find
@@ -152,7 +151,7 @@ def read_label(path: Path) -> ndarray:
     Raises:
         ValueError: It is neither a palette nor a gray image.
     """
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.mode not in ("P", "L"):
             raise ValueError(f"expected a palette PNG, got an image of mode {image.mode}")
         return np.array(image)

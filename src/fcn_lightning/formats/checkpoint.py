@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from fcn_lightning.files import replacing
-from fcn_lightning.formats.torch_file import load
+from fcn_lightning.formats.card import labels_of
+from fcn_lightning.formats.torch_file import check_tensors, load
 from fcn_lightning.labels import LabelSet, LabelSets, by_name
 from fcn_lightning.models import Network, build
 from fcn_lightning.models.backbones import BACKBONES
@@ -54,9 +55,12 @@ class Checkpoint:
 
     @property
     def labels(self) -> dict[str, LabelSet] | None:
-        """The classes of each head; None if the file was written without them."""
-        card: Mapping[str, Mapping[str, Any]] | None = self.card.get("labels")
-        return {head: LabelSet(**own) for head, own in card.items()} if card else None
+        """The classes of each head; None if the file was written without them.
+
+        Raises:
+            ValueError: The card's entry is damaged.
+        """
+        return labels_of(self.path, self.card)
 
     @classmethod
     def parse(cls, path: Path, content: Mapping[str, Any]) -> Checkpoint:
@@ -83,12 +87,18 @@ class Checkpoint:
         for name, part in (("network", card), ("state_dict", content)):
             if name not in part:
                 raise ValueError(f"{path} is incomplete: it has no `{name}`.")
+            if not isinstance(part[name], Mapping):
+                raise ValueError(
+                    f"{path} is damaged: its `{name}` is a {type(part[name]).__name__}, not a "
+                    "mapping."
+                )
         weights = {
             name.removeprefix(PREFIX): value
             for name, value in content["state_dict"].items()
-            if name.startswith(PREFIX)
+            if str(name).startswith(PREFIX)
         }
-        return cls(path, card, weights, int(content.get("global_step", 0)))
+        step = content.get("global_step", 0)
+        return cls(path, card, check_tensors(path, weights), step if isinstance(step, int) else 0)
 
     def save(self) -> None:
         """Write the file, without the state of an optimizer or trainer."""
@@ -106,25 +116,47 @@ class Checkpoint:
         Raises:
             ValueError: The weights do not match the network that the card describes.
         """
-        name = self.card["network"]["backbone"].get("name")
-        if name not in BACKBONES:
+        description = self.card["network"]
+        backbone = description.get("backbone")
+        name = backbone.get("name") if isinstance(backbone, Mapping) else None
+        if not isinstance(name, str) or name not in BACKBONES:
             raise ValueError(
                 f"{self.path} has a backbone of your own, {name!r}. Add --config-dir DIR, the "
                 f"folder with its backbone/{name}.yaml; in Python, set BACKBONES[{name!r}] to its "
                 "function."
             )
-        network = build(**self.card["network"])
+        with torch.device("meta"):  # no memory before it is known that the weights fit
+            self._check_fit(self._built().state_dict())
+        network = self._built()
         weights = dict(self.weights)
         if self.card.get("unscored"):
             weights = {n: p for n, p in network.state_dict().items() if _scores(n)} | weights
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(
-                f"The weights in {self.path} do not match its network description. "
-                f"{' '.join(str(error).split())}"
-            ) from error
+        network.load_state_dict(weights)
         return network
+
+    def _built(self) -> Network:
+        try:
+            return build(**self.card["network"])
+        except Exception as error:  # a description that is damaged can raise anything
+            why = " ".join(str(error).split()).rstrip(".")
+            raise ValueError(f"{self.path} does not describe a network: {why}.") from error
+
+    def _check_fit(self, expected: Mapping[str, Tensor]) -> None:
+        """Compare the names and shapes of the weights with those that the network has."""
+        unscored, problem = self.card.get("unscored"), None
+        for name in (*expected, *self.weights):
+            here, there = self.weights.get(name), expected.get(name)
+            if there is None:
+                problem = f"the network has no `{name}`"
+            elif here is None and not (unscored and _scores(name)):
+                problem = f"the file has no `{name}`"
+            elif here is not None and here.shape != there.shape:
+                problem = f"`{name}` has the shape {tuple(here.shape)}, not {tuple(there.shape)}"
+            if problem:
+                raise ValueError(
+                    f"The weights in {self.path} do not match its network description: {problem}. "
+                    "Train or import it again."
+                )
 
 
 def find(place: Path) -> Path:

@@ -147,7 +147,7 @@ def _read_torch(path: Path, *, at_once: bool) -> ForeignWeights:
 
 def _check_numbers(path: Path, state: Mapping[str, Tensor]) -> None:
     for name, value in state.items():
-        if value.layout != torch.strided or value.is_complex() or value.ndim == 0:
+        if value.ndim == 0:
             raise ValueError(
                 f"{path}: `{name}` is not a dense array of real numbers. Save the network's "
                 "`state_dict()`."

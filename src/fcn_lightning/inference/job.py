@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 FILE = "predict.json"
 
 
@@ -91,9 +93,8 @@ def _is_done(files: Sequence[Path], since: int) -> bool:
 
 def _read(path: Path) -> Job:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Job(content["checkpoint"], content["sha256"], content["options"])
-    except (ValueError, KeyError, TypeError) as error:
+        return TypeAdapter(Job).validate_json(path.read_bytes())
+    except ValidationError as error:
         raise ValueError(
             f"{path} is damaged. Remove it together with the predictions beside it."
         ) from error

@@ -91,7 +91,10 @@ def _of_pattern(pattern: str) -> Iterator[Source]:
 
 
 def _of_list(path: Path) -> Iterator[Source]:
-    lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    if "\0" in text:
+        raise ValueError(f"{path} is not text. Put the path of one image on each line.")
+    lines = text.splitlines()
     paths = [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise ValueError(f"The list {path} is empty. Put the path of one image on each line.")

@@ -80,5 +80,5 @@ def arguments_of(config: DictConfig, overrides: Sequence[str]) -> list[str]:
 
 def _read(config: DictConfig, needs_of: Callable[[DictConfig], Needs]) -> Run:
     HydraConfig.instance().set_config(config)  # for interpolations of ${hydra:...}
-    refuse_hydras_own(config.hydra)
+    refuse_hydras_own(config.hydra.overrides.hydra)
     return read_run(config, config.hydra, needs_of=needs_of)

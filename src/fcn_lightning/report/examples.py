@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
-from PIL import Image
 
+from fcn_lightning.data.images import open_image
 from fcn_lightning.labels import VOID
 from fcn_lightning.report.measured import Member
 from fcn_lightning.report.per_image import PerImage, read_per_image
@@ -125,7 +125,7 @@ def _by_disagreement(names: Sequence[str], members: Sequence[Member]) -> list[tu
 
 
 def _values(path: Path) -> ndarray:
-    with Image.open(path) as file:
+    with open_image(path) as file:
         return np.asarray(file)
 
 

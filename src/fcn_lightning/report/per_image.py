@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
+from fcn_lightning.runs.image_scores import NAME, read_image_scores
+
 
 @dataclass(frozen=True)
 class PerImage:
@@ -30,8 +32,6 @@ class PerImage:
 
 def read_per_image(folder: Path, head: str) -> PerImage | None:
     """Read a head's matrices from a run's folder; None where there are none."""
-    path, key = folder / "per_image.npz", f"{head}/confusion" if head else "confusion"
-    if not path.is_file():
-        return None
-    with np.load(path) as arrays:
-        return PerImage(arrays["names"].tolist(), arrays[key]) if key in arrays else None
+    path, key = folder / NAME, f"{head}/confusion" if head else "confusion"
+    arrays = read_image_scores(path) if path.is_file() else {}
+    return PerImage(arrays["names"].tolist(), arrays[key]) if key in arrays else None

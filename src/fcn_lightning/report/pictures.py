@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fcn_lightning.data.images import open_image
+
 LARGEST = 320
 """Pixels of a picture's longer side; larger ones are made smaller, to keep the page small."""
 
@@ -27,7 +29,7 @@ class Picture:
 
 def photograph(path: Path) -> Picture:
     """Read an image, in color or gray."""
-    with Image.open(path) as file:
+    with open_image(path) as file:
         image = file.convert("RGB")
     image.thumbnail((LARGEST, LARGEST))
     return _picture(image, "webp", quality=80)
@@ -35,7 +37,7 @@ def photograph(path: Path) -> Picture:
 
 def label_map(path: Path) -> Picture:
     """Read a palette PNG whose values are labels."""
-    with Image.open(path) as file:
+    with open_image(path) as file:
         image = file.copy()
     palette = bytes(image.getpalette() or [])
     labels = np.unique(np.asarray(image)).tolist()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fcn_lightning.metrics import Scores, scores
+from fcn_lightning.runs.image_scores import NAME, read_image_scores
 from fcn_lightning.runs.intervals import Difference, compare
 
 
@@ -65,11 +66,11 @@ def compare_images(a: Path, b: Path) -> list[Pair]:
 
 def _same_images(a: Path, b: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the scores of single images of two runs."""
-    files = [folder / "per_image.npz" for folder in (a, b)]
+    files = [folder / NAME for folder in (a, b)]
     for file in files:
         if not file.is_file():
             raise ValueError(f"{file.parent} is not a finished run: it has no {file.name}.")
-    first, second = (dict(np.load(file)) for file in files)
+    first, second = map(read_image_scores, files)
     if first["names"].tolist() != second["names"].tolist():
         raise ValueError(f"{a} and {b} were scored on different images. Compare runs of one split.")
     return first, second

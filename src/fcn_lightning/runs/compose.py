@@ -29,12 +29,26 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
 
     Raises:
         HydraException: An override does not parse, or names an unknown key or choice.
+        ValueError: There is no such folder.
     """
+    check_config_dir(config_dir)
     own = [f"hydra.searchpath=[{config_dir.absolute()}]"] if config_dir else []
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="fcn-train"):
         config = hydra_compose("train", [*own, *overrides], return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     return config
+
+
+def check_config_dir(config_dir: Path | None) -> None:
+    """Refuse a folder of configs that does not exist.
+
+    Raises:
+        ValueError: It does not exist.
+    """
+    if config_dir is not None and not config_dir.is_dir():
+        raise ValueError(
+            f"The folder of configs {config_dir} does not exist. Name another with --config-dir."
+        )
 
 
 def missing_keys(config: DictConfig) -> set[str]:

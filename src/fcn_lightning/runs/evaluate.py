@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from hydra.utils import instantiate
 from lightning import Trainer
@@ -12,6 +12,7 @@ from lightning import Trainer
 from fcn_lightning import formats
 from fcn_lightning.data import Augment, Mask, Splits
 from fcn_lightning.datamodule import SegmentationData
+from fcn_lightning.formats.card import data_of, scoring_of
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.data import check_classes, data_config, read_data
@@ -45,10 +46,11 @@ def evaluate(
     register_all(config_dir)
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
-    splits = scored_data(checkpoint.card, data, root, config_dir)
+    splits = scored_data(checkpoint.path, checkpoint.card, data, root, config_dir)
     splits = splits.with_test() if split == "test" else splits
     check_classes(splits, network["num_classes"], checkpoint.path)
-    config = compose([f"recipe.loss={checkpoint.card['loss']}", "trainer=auto"])
+    loss, precision = scoring_of(checkpoint.path, checkpoint.card)
+    config = compose([f"recipe.loss={loss}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")
     task = SegmentationTask(
         checkpoint.network(), splits.labels, recipe, average_over=splits.average_over
@@ -56,7 +58,7 @@ def evaluate(
     trainer = Trainer(
         accelerator="auto",
         devices=1,
-        precision=checkpoint.card["precision"],
+        precision=cast(Any, precision),
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -87,7 +89,11 @@ def evaluate(
 
 
 def scored_data(
-    card: Mapping[str, Any], name: str | None, root: Path | None, config_dir: Path | None = None
+    path: Path,
+    card: Mapping[str, Any],
+    name: str | None,
+    root: Path | None,
+    config_dir: Path | None = None,
 ) -> Splits:
     """Read the data set of a checkpoint's card, or the data config of that name, without training.
 
@@ -99,9 +105,7 @@ def scored_data(
     if name is not None:
         several = {"modalities": network["normalize"], "heads": network["num_classes"]}
         arguments = {key: list(of) for key, of in several.items() if isinstance(of, dict)}
-    elif card.get("data") is None:
-        raise ValueError("The checkpoint names no data. Add --data NAME --data-root DIR.")
     else:
-        name, arguments = card["data"]["name"], dict(card["data"]["arguments"])
+        name, arguments = data_of(path, card)
     node = data_config(name, {**arguments, "train": []}, root, config_dir)
     return read_data(node, network["normalize"])

@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
 from omegaconf import OmegaConf
 
-from fcn_lightning.formats import read_checkpoint
+from fcn_lightning.data.text_files import read_yaml
+from fcn_lightning.formats import find, read_checkpoint
 from fcn_lightning.formats.timm_weights import HUB
+from fcn_lightning.formats.torch_file import load
 from fcn_lightning.runs.identity import differences, in_words
 from fcn_lightning.runs.record import NAME as RECORD
 from fcn_lightning.runs.record import is_complete
@@ -58,6 +59,8 @@ def check_run(run: Run, coming: tuple[Path, ...] = (), *, may_start: bool = Fals
     _check_writable(run.folder)
     if resume and is_complete(run.folder):
         return
+    if run.settings.ckpt_path and not (run.folder / "checkpoints" / "last.ckpt").is_file():
+        _check_continued(find(Path(run.settings.ckpt_path)))
     for path in run.start.values():
         from_hub = path == HUB and run.config.backbone.get("name") == "timm"
         if path not in coming and not from_hub:
@@ -131,7 +134,12 @@ def _check_same(run: Run) -> None:
     path = run.folder / CONFIG
     if not path.is_file():
         return
-    before: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    try:
+        before: Any = read_yaml(path) or {}
+    except ValueError as error:
+        raise ValueError(f"{error} Replace the run with overwrite=true.") from error
+    if not isinstance(before, dict):
+        raise ValueError(f"{path} is no configuration. Replace the run with overwrite=true.")
     found = differences(run.plain_config, before)
     if not found:
         return
@@ -157,6 +165,19 @@ def _check_last(folder: Path) -> None:
         f"{last} is damaged: it is empty, truncated or no checkpoint.{again} "
         f"{'or replace' if again else 'Replace'} the run with overwrite=true."
     )
+
+
+def _check_continued(path: Path) -> None:
+    """Refuse to continue from a checkpoint without the state of an optimizer."""
+    read_checkpoint(path, mmap=True)
+    if (
+        not {"optimizer_states", "loops", "pytorch-lightning_version"}
+        <= load(path, mmap=True).keys()
+    ):
+        raise ValueError(
+            f"{path} has no state of an optimizer to continue with. Start from its weights alone "
+            f"with init_from={path}."
+        )
 
 
 def _is_readable(path: Path) -> bool:

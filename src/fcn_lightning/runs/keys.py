@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -114,13 +114,13 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
-def refuse_hydras_own(hydra_config: DictConfig) -> None:
+def refuse_hydras_own(overrides: Iterable[str]) -> None:
     """Refuse overrides of Hydra's own keys that a run would ignore.
 
     Raises:
         ValueError: There is one.
     """
-    for override in hydra_config.overrides.hydra:
+    for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
         if key in OURS and value.lower() != "false":
             raise ValueError(f"`{key}` cannot be set: {OURS[key]}.")

@@ -68,7 +68,7 @@ class Listed:
     @property
     def max_steps(self) -> int | None:
         """The steps that it is configured for; None where its configuration cannot be read."""
-        steps = (self.config.get("recipe") or {}).get("max_steps")
+        steps = self._node("recipe").get("max_steps")
         return steps if isinstance(steps, int) else None
 
     @property
@@ -88,25 +88,32 @@ class Listed:
             return self.record.config
         try:
             found = yaml.load((self.folder / CONFIG).read_bytes(), yaml.CSafeLoader)
-        except (OSError, yaml.YAMLError):
+        except Exception:  # a damaged file can raise anything
             return {}
         return found if isinstance(found, dict) else {}
+
+    def _node(self, key: str) -> dict[str, Any]:
+        """A node of its configuration; empty where there is something else."""
+        node = self.config.get(key)
+        return node if isinstance(node, dict) else {}
 
     @property
     def starts(self) -> list[Path]:
         """The runs and files that it starts from."""
         if self.record:
             return [Path(start.path) for start in self.record.start.values()]
-        stage = self.config.get("stage") or {}
+        stage = self._node("stage")
         given = self.config.get("init_from")
         if given == "default" and stage.get("before") not in (None, "classifier"):
             suffix = self.variant.removeprefix(str(stage.get("name")))
-            before = [f"{stage['before']}{suffix}", stage["before"]]
+            before = [f"{stage['before']}{suffix}", str(stage["before"])]
             return [self.folder.parents[1] / each / self.folder.name for each in before]
         if given == "default":
             given = self.config.get("classifier") if stage.get("before") else None
         return [
-            Path(each) for each in (given.values() if isinstance(given, dict) else [given]) if each
+            Path(each)
+            for each in (given.values() if isinstance(given, dict) else [given])
+            if isinstance(each, str) and each
         ]
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.errors import InstantiationException
 from hydra.utils import get_method
 from omegaconf import DictConfig
 
+from fcn_lightning.data.text_files import read_yaml
 from fcn_lightning.models.backbones import BACKBONES
-from fcn_lightning.runs.compose import plain
+from fcn_lightning.runs.compose import check_config_dir, plain
 
 
 def description_of(node: DictConfig) -> dict[str, Any]:
@@ -34,11 +34,13 @@ def register_all(config_dir: Path | None) -> None:
     """Make the backbones known whose configs are below a folder of configs of one's own.
 
     Raises:
-        ValueError: One of them has no name, or its function cannot be imported.
+        ValueError: There is no such folder, or one of them has no name, or its function cannot be
+            imported.
     """
+    check_config_dir(config_dir)
     for path in sorted((config_dir / "backbone").glob("*.yaml")) if config_dir else ():
-        values = yaml.safe_load(path.read_text()) or {}
-        if "_target_" in values:
+        values = read_yaml(path)
+        if isinstance(values, dict) and "_target_" in values:
             _register(values.get("name"), values["_target_"])
 
 

@@ -39,6 +39,11 @@ GIVEN = {
 }
 """Arguments of a Trainer that are no keys of `trainer`, with the key to use."""
 
+PRECISIONS = (
+    "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true", "transformer-engine",
+    "transformer-engine-float16", "32", "16", "bf16", "64",
+)  # fmt: skip
+
 LIGHTNINGS_OWN = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own call of torch
     r".*does not have many workers",  # `num_workers` is the user's choice
@@ -66,6 +71,10 @@ def check_trainer(trainer: DictConfig, recipe: Recipe, needs: Needs) -> None:
             raise ValueError(
                 f"`trainer.{key}` is {value} in every run; got {trainer[key]}. {instead}"
             )
+    if str(trainer.precision) not in PRECISIONS:
+        raise ValueError(
+            f"`trainer.precision` must be one of {', '.join(PRECISIONS)}; got {trainer.precision}."
+        )
     _, accumulate = recipe.passes(needs.num_processes)
     decided = {
         "max_steps": (recipe.max_steps, "recipe.max_steps"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import mmap
 import stat
 import tarfile
 import zipfile
@@ -18,6 +19,8 @@ from typing import IO
 LARGEST_FILE = 16 * 2**20
 LARGEST_TOTAL = 256 * 2**20
 """Bytes. 1,456 label maps of 500 x 500 pixels take about 10 MB."""
+
+MOST_FILES = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ def read_entries(path: Path) -> Iterator[Entry]:
         file.seek(0)
         read = _of_tar if start[:2] == b"\x1f\x8b" else _of_zip
         try:
-            yield from read(file)
+            for number, entry in enumerate(read(file)):
+                if number == MOST_FILES:
+                    raise ValueError(f"it has more than {MOST_FILES:,} files")
+                yield entry
         except Exception as error:  # a broken archive can raise anything in its reader
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ValueError(f"{path} is damaged: {reason}.") from error
@@ -82,6 +88,7 @@ def _of_tar(file: IO[bytes]) -> Iterator[Entry]:
 
 def _of_zip(file: IO[bytes]) -> Iterator[Entry]:
     left = LARGEST_TOTAL
+    _check_directory(file)
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -97,6 +104,16 @@ def _of_zip(file: IO[bytes]) -> Iterator[Entry]:
                 if left < 0:
                     raise ValueError(f"it holds more than {LARGEST_TOTAL} bytes")
                 yield entry
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Count the entries of a zip archive before `zipfile` makes an object of each."""
+    count, place = 0, -1
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        while (place := content.find(b"PK\x01\x02", place + 1)) >= 0:
+            count += 1
+            if count > 2 * MOST_FILES:  # some may be in the files
+                raise ValueError(f"it has more than {MOST_FILES:,} files")
 
 
 def _too_large(size: int) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fcn_lightning.data.text_files import read_yaml
 from fcn_lightning.tables.columns import COLUMNS, column
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -237,9 +237,9 @@ def read_table(name: str) -> Table:
 
 def _read(table_id: str, path: Path) -> Table:
     try:
-        return Table.model_validate({"id": table_id, **yaml.safe_load(path.read_text())})
-    except (yaml.YAMLError, TypeError) as error:
-        raise ValueError(f"{path} is not a table: {' '.join(str(error).split())}") from error
+        return Table.model_validate({"id": table_id, **read_yaml(path)})
+    except TypeError as error:
+        raise ValueError(f"{path} is not a table: it has no keys such as `rows`.") from error
     except ValidationError as error:
         raise ValueError(f"{path} is not a table; {_first_error(error)}") from error
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
-from PIL import Image
 
+from fcn_lightning.data.images import open_image
 from fcn_lightning.tables.results import Result
 
 
@@ -47,5 +47,5 @@ def _names_in_all(folders: Sequence[Path]) -> list[str]:
 
 
 def _colors(path: Path) -> ndarray:
-    with Image.open(path) as picture:
+    with open_image(path) as picture:
         return np.asarray(picture.convert("RGB"))

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 VARINT, LENGTH = 0, 2
+MOST_FIELDS = 100_000
+"""Of one message, so that a file of empty fields does not fill the memory."""
+
 FIXED = {1: 8, 5: 4}
 """The sizes in bytes of the wire types of fixed size."""
 
@@ -34,8 +37,11 @@ def fields(message: memoryview) -> Iterator[Field]:
         Truncated: The last field ends after the message.
         ValueError: The bytes are not a message.
     """
-    begin = 0
+    begin = count = 0
     while begin < len(message):
+        count += 1
+        if count > MOST_FIELDS:
+            raise ValueError(f"it has more than {MOST_FIELDS:,} fields")
         key, body = _varint(message, begin)
         number, wire = key >> 3, key & 7
         if wire == VARINT:

@@ -33,6 +33,12 @@ NORMALIZATIONS = {
 """The project's name for a mean and standard deviation of timm, which are of images from 0 to 1."""
 
 
+FILES = frozenset(
+    ("cache_dir", "checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay")
+)
+"""Arguments of timm that read or fetch files; a checkpoint may not name any."""
+
+
 class TimmBackbone(Backbone):
     """The feature maps of a timm model as endpoints.
 
@@ -125,6 +131,8 @@ def create(
         near = difflib.get_close_matches(model, timm.list_models(), n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"timm {timm.__version__} has no model {model!r}.{hint}")
+    if own := sorted({*arguments} & FILES):
+        raise ValueError(f"`options` of {model} cannot have `{own[0]}`. Use classifier=FILE.")
     given = {**arguments, **({} if out_indices is None else {"out_indices": tuple(out_indices)})}
     try:
         body: nn.Module = timm.create_model(

@@ -1,0 +1,4 @@
+"""The catalogue of wrong input: commands, and the one sentence that each gets.
+
+`python -m catalogue`, with `tests` on PYTHONPATH, prints its page, docs/errors.md.
+"""
