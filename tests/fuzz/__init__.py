@@ -1,0 +1,1 @@
+"""Parsers of files that others wrote, fed with damaged ones."""
