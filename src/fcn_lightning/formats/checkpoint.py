@@ -58,6 +58,11 @@ class Checkpoint:
         card: Mapping[str, Mapping[str, Any]] | None = self.card.get("labels")
         return {head: LabelSet(**own) for head, own in card.items()} if card else None
 
+    @property
+    def memory_format(self) -> str:
+        """The memory format of its run; earlier versions knew no other than channels_last."""
+        return str(self.card.get("memory_format", "channels_last"))
+
     @classmethod
     def parse(cls, path: Path, content: Mapping[str, Any]) -> Checkpoint:
         """The checkpoint in the content of a file.
