@@ -24,6 +24,12 @@ from fcn_lightning.models import Network
 from fcn_lightning.models.fcn import ScoreMaps
 from fcn_lightning.optim import Recipe
 
+MEMORY_FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+"""Orders of a tensor's values in memory: one decides how fast a network is, and how it rounds."""
+
 SCORES = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu")
 
 
@@ -54,6 +60,7 @@ class SegmentationTask(LightningModule):
         seed: int = 0,
         card: dict[str, Any] | None = None,
         class_weights: Mapping[str, Tensor] | None = None,
+        memory_format: str = "channels_last",
     ) -> None:
         """Wrap a network for training and scoring.
 
@@ -66,9 +73,10 @@ class SegmentationTask(LightningModule):
             card: Plain values that checkpoints hold in addition to the network's description.
             class_weights: Factors on the training loss of each class, by head; those of
                 validation are not weighted.
+            memory_format: A key of MEMORY_FORMATS.
         """
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network
         self.labels = by_name(labels)
         self.recipe = recipe
         optim.parameter_groups(self.network, recipe)  # before DDP reads requires_grad
@@ -82,6 +90,12 @@ class SegmentationTask(LightningModule):
         self.loss = MeanMetric().set_dtype(torch.float64)
         self._step_losses: list[Tensor] = []
         self._unchecked: list[tuple[int, list[str], Tensor]] = []
+        self.arrange(memory_format)
+
+    def arrange(self, memory_format: str) -> None:
+        """Put the network into a memory format, a key of MEMORY_FORMATS; checkpoints name it."""
+        self.network.to(memory_format=MEMORY_FORMATS[memory_format])
+        self.card["memory_format"] = memory_format
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer, schedule = optim.configure(self.network, self.recipe)

@@ -54,3 +54,14 @@ def test_download_of_a_missing_sbd(tmp_path, monkeypatch, make_sbd, exists):
     for _ in range(2):
         assert sbd.tree(root, download=True).has("a")
     assert calls == [(str(root / "sbd"), {"mode": "segmentation", "download": True})]
+
+
+def test_a_failed_download_names_the_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(ConnectionError) as failed:
+        sbd.tree(tmp_path, download=True)
+    assert str(failed.value) == (
+        "SBD cannot be downloaded from https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/"
+        "grouping/semantic_contours/benchmark.tgz ([Errno 111] Connection refused). Try again, or "
+        "download the file in another way and unpack it there."
+    )

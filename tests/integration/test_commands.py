@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 import struct
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb.proto import wandb_internal_pb2
 
 import warm
@@ -55,11 +58,30 @@ def records_of(part: Path) -> list[wandb_internal_pb2.Record]:
     return found
 
 
+def assert_in_tensorboard(folder: Path) -> None:
+    """TensorBoard's file of the run below has the scalars, the pictures and the config."""
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    scores = json.loads((folder / "scores.json").read_text())["scores"]
+    means = events.Scalars("val/mean_iu")
+    assert [each.step for each in means] == [2, 4]
+    assert means[-1].value == pytest.approx(scores["mean_iu"], abs=1e-6)
+    assert [each.step for each in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    shown = events.Images("pictures/scene_000000")
+    assert [each.step for each in shown] == [2, 4]
+    in_a_row = np.array(Image.open(folder / "pictures/scene_000000.png"))
+    sent = np.array(Image.open(io.BytesIO(shown[-1].encoded_image_string)))
+    assert np.array_equal(sent, in_a_row), "after the last step, as at the end"
+    (text,) = events.Tensors("config/text_summary")
+    assert b"max_steps: 4" in text.tensor_proto.string_val[0]
+
+
 def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path) -> None:
     overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
-    done = warm.run("train", *overrides, "recipe.max_steps=4", folder=tmp_path, environment=OFFLINE)
+    own = ["recipe.max_steps=4", "logger=[wandb,tensorboard]"]
+    done = warm.run("train", *overrides, *own, folder=tmp_path, environment=OFFLINE)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
+    assert_in_tensorboard(folder)
     found = records(folder)
 
     config = {u.key: u.value_json for r in found for u in r.run.config.update}

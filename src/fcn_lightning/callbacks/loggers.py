@@ -1,4 +1,4 @@
-"""Loggers of a run: a CSV file, and Weights & Biases."""
+"""Loggers of a run: a CSV file, Weights & Biases, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, WandbLogger
+import yaml
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from fcn_lightning.files import replacing
@@ -128,6 +129,20 @@ def wandb_logger(
             log.warning("W&B is offline, since it cannot be reached: %s", one_line(error))
             logger = WandbLogger(**common, mode="offline")
             logger.log_hyperparams(settings)
+    return logger
+
+
+def tensorboard_logger(save_dir: str, settings: dict[str, Any], **arguments: Any) -> Logger:
+    """Make a TensorBoard logger, and log the configuration as text.
+
+    Args:
+        save_dir: The run's folder.
+        settings: The configuration.
+        **arguments: Those of `TensorBoardLogger`.
+    """
+    logger = TensorBoardLogger(save_dir, **arguments)
+    text = yaml.safe_dump(settings, sort_keys=False)
+    logger.experiment.add_text("config", f"```yaml\n{text}```")  # on other processes: nothing
     return logger
 
 

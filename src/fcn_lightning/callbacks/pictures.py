@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -20,10 +20,10 @@ from fcn_lightning.task import SegmentationTask
 class Pictures(Callback):
     """Shows some of the images that process 0 scores, at equal distances in the split.
 
-    Each validation sends them to Weights & Biases as masks. The final scoring writes them to the
-    run's folder: `NAME.image.png`, `NAME.label.png` and `NAME.prediction.png` (palette PNGs), and
-    all of them in a row as `NAME.png`. A second modality is `NAME.depth.image.png`, a second head
-    has `NAME.geo.label.png` and `NAME.geo.prediction.png`.
+    Each validation sends them to Weights & Biases as masks, and to TensorBoard in a row. The final
+    scoring writes them to the run's folder: `NAME.image.png`, `NAME.label.png` and
+    `NAME.prediction.png` (palette PNGs), and all of them in a row as `NAME.png`. A second modality
+    is `NAME.depth.image.png`, a second head has `NAME.geo.label.png` and `NAME.geo.prediction.png`.
     """
 
     def __init__(self, num_images: int) -> None:
@@ -57,10 +57,18 @@ class Pictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
         assert isinstance(pl_module, SegmentationTask)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            if isinstance(logger, WandbLogger):
                 images = {f"pictures/{shown.name}": _masked(shown, pl_module) for shown in chosen}
                 logger.log_metrics(images, trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                for shown in chosen:
+                    logger.experiment.add_image(
+                        f"pictures/{shown.name}",
+                        _in_a_row(shown, pl_module),
+                        trainer.global_step,
+                        dataformats="HWC",
+                    )
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
@@ -109,7 +117,6 @@ def _colors(image: Tensor) -> ndarray:
 
 def _write(shown: Shown, task: SegmentationTask, folder: Path) -> None:
     """Write an image's files."""
-    row = list(shown.images.values())
     for place, (modality, picture) in enumerate(shown.images.items()):
         part = f".{modality}" if place else ""
         Image.fromarray(picture).save(folder / f"{shown.name}{part}.image.png")
@@ -118,11 +125,18 @@ def _write(shown: Shown, task: SegmentationTask, folder: Path) -> None:
         maps = {"label": shown.labels[head], "prediction": shown.predictions[head]}
         for kind, values in maps.items():
             visualize.save_label(values, palette, folder / f"{shown.name}{part}.{kind}.png")
+    Image.fromarray(_in_a_row(shown, task)).save(folder / f"{shown.name}.png")
+
+
+def _in_a_row(shown: Shown, task: SegmentationTask) -> ndarray:
+    """The image, and each head's label and overlaid prediction, as (h, w, 3) uint8."""
+    row = list(shown.images.values())
+    for head, labels in task.labels.items():
         row += [
-            visualize.colorize(maps["label"], palette),
-            visualize.overlay(row[0], maps["prediction"], palette),
+            visualize.colorize(shown.labels[head], labels.palette),
+            visualize.overlay(row[0], shown.predictions[head], labels.palette),
         ]
-    Image.fromarray(visualize.in_a_row(row)).save(folder / f"{shown.name}.png")
+    return visualize.in_a_row(row)
 
 
 def _masked(shown: Shown, task: SegmentationTask) -> Any:

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import load_mat, whole_numbers
-from fcn_lightning.data.tree import Files, Tree, find
+from fcn_lightning.data.tree import Files, Tree, downloading, find
 from fcn_lightning.labels import by_name
 
 HOW = (
@@ -32,7 +32,8 @@ def tree(root: Path, *, download: bool = False) -> Tree:
         from torchvision import datasets  # takes seconds
 
         (root / "sbd").mkdir(parents=True, exist_ok=True)
-        datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
+        with downloading("SBD", datasets.sbd.SBDataset.url):
+            datasets.SBDataset(str(root / "sbd"), mode="segmentation", download=True)
     place = find(_folders(root), ("img", "cls"), "SBD", HOW)
     images = Files(place.folder / "img", "{}.jpg", read_stored_image)
     labels = Files(place.folder / "cls", "{}.mat", read_label)

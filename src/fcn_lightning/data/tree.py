@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from urllib.error import URLError
 
 from numpy import ndarray
 
@@ -81,6 +83,23 @@ def find(folders: Sequence[Path], insides: Sequence[str], title: str, how: str) 
     counts = [sum((folder / inside).is_dir() for inside in insides) for folder in folders]
     best = counts.index(max(counts))
     return Place(title, folders[best], counts[best] > 0, tuple(folders), insides[0], how)
+
+
+@contextmanager
+def downloading(title: str, address: str) -> Iterator[None]:
+    """Name a data set and its address in the error of a failed download.
+
+    Raises:
+        ConnectionError: The download failed, or its checksum is wrong.
+    """
+    try:
+        yield
+    except (URLError, RuntimeError) as error:
+        reason = getattr(error, "reason", error)
+        raise ConnectionError(
+            f"{title} cannot be downloaded from {address} ({reason}). Try again, or download the "
+            "file in another way and unpack it there."
+        ) from error
 
 
 @dataclass(frozen=True)

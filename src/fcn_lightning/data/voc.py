@@ -17,7 +17,7 @@ from fcn_lightning.data.classes import read_classes
 from fcn_lightning.data.images import open_image, read_stored_image
 from fcn_lightning.data.label_files import LabelReader
 from fcn_lightning.data.splits import Sources, Splits, splits_of
-from fcn_lightning.data.tree import Files, Tree, find
+from fcn_lightning.data.tree import Files, Tree, downloading, find
 from fcn_lightning.labels import VOC, VOID, LabelSet, by_name
 
 HOW = (
@@ -136,7 +136,8 @@ def tree(
     if download and not any((folder / "JPEGImages").is_dir() for folder in folders):
         from torchvision import datasets  # takes seconds
 
-        datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
+        with downloading("VOC 2012", datasets.voc.DATASET_YEAR_DICT["2012"]["url"]):
+            datasets.VOCSegmentation(str(root), year="2012", image_set="train", download=True)
     place = find(folders, ("JPEGImages", "SegmentationClass"), "VOC", HOW)
     images = Files(place.folder / "JPEGImages", "{}.jpg", read_stored_image)
     labels = Files(place.folder / "SegmentationClass", "{}.png", read or read_label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,6 +39,10 @@ class _WithLabels(BaseModel):
 
 class _WithData(BaseModel):
     data: _Data
+
+
+class _Arranged(BaseModel):
+    memory_format: Literal["contiguous", "channels_last"] = "channels_last"
 
 
 class _Scored(BaseModel):
@@ -79,6 +83,15 @@ def data_of(path: Path, card: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if own := [key for key in _keys(found.arguments) if str(key).startswith("_")]:
         raise _damaged(path, "data", f"data have no argument `{own[0]}`")
     return found.name, found.arguments
+
+
+def memory_format_of(path: Path, card: Mapping[str, Any]) -> str:
+    """The memory format of its run; channels_last if the file was written without one.
+
+    Raises:
+        ValueError: The entry names another one.
+    """
+    return str(_read(path, _Arranged, card).memory_format)
 
 
 def scoring_of(path: Path, card: Mapping[str, Any]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fcn_lightning.files import replacing
-from fcn_lightning.formats.card import labels_of
+from fcn_lightning.formats.card import labels_of, memory_format_of
 from fcn_lightning.formats.torch_file import check_tensors, load
 from fcn_lightning.labels import LabelSet, LabelSets, by_name
 from fcn_lightning.models import Network, build
@@ -61,6 +61,15 @@ class Checkpoint:
             ValueError: The card's entry is damaged.
         """
         return labels_of(self.path, self.card)
+
+    @property
+    def memory_format(self) -> str:
+        """The memory format of its run; earlier versions knew no other than channels_last.
+
+        Raises:
+            ValueError: The card's entry is damaged.
+        """
+        return memory_format_of(self.path, self.card)
 
     @classmethod
     def parse(cls, path: Path, content: Mapping[str, Any]) -> Checkpoint:

@@ -73,8 +73,10 @@ class Predictor:
             approximate: Allow tiles where they change the scores: for a network with global gates,
                 or with an `image_scale` by which the image's sides are not whole.
         """
-        self.network = network.eval().to(device)
         self.device = torch.device(device)
+        self.network = network.eval().to(self.device)
+        if self.device.type == "cpu":  # 1.2 times as fast at 375 x 500 with AVX2
+            self.network.to(memory_format=torch.channels_last)
         self.labels = dict(labels or {head: _numbered(network, head) for head in self.heads})
         self.averaging = averaging or Averaging()
         self.memory, self.approximate = memory, approximate

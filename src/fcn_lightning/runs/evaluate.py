@@ -53,7 +53,11 @@ def evaluate(
     config = compose([f"recipe.loss={loss}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")
     task = SegmentationTask(
-        checkpoint.network(), splits.labels, recipe, average_over=splits.average_over
+        checkpoint.network(),
+        splits.labels,
+        recipe,
+        average_over=splits.average_over,
+        memory_format=checkpoint.memory_format,
     )
     trainer = Trainer(
         accelerator="auto",

@@ -25,6 +25,14 @@ def run_loggers(run: Run, group: str | None) -> list[Logger]:
         group: The W&B group of the sweep that it belongs to.
     """
     given: dict[str, dict[str, Any]] = {name: {"save_dir": str(run.folder)} for name in run.loggers}
+    settings = {
+        **run.plain_config,
+        "experiment": run.experiment,
+        "variant": run.variant,
+        "network": run.head,
+    }
+    if "tensorboard" in given:
+        given["tensorboard"]["settings"] = settings
     if "wandb" in given:
         node = run.loggers["wandb"]
         stage, data = str(run.config.stage.name), str(run.config.data.name)
@@ -32,12 +40,7 @@ def run_loggers(run: Run, group: str | None) -> list[Logger]:
             "name": node.name or f"{run.experiment}/{run.name}",
             "group": node.group or group,
             "job_type": stage,
-            "settings": {
-                **run.plain_config,
-                "experiment": run.experiment,
-                "variant": run.variant,
-                "network": run.head,
-            },
+            "settings": settings,
             "tags": [*node.tags, stage, data, f"seed{run.settings.seed}"],
         }
     return [  # partial: Hydra would instantiate the nodes of `settings` too

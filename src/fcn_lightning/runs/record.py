@@ -37,6 +37,7 @@ class Record(BaseModel):
         seconds: The time of the run; of a resumed one, with the time up to its last checkpoint.
         peak_memory: The most memory that process 0 used, in bytes; after a resume, since then.
         peak_gpu_memory: The most memory that torch allocated on its GPU, in bytes.
+        memory_format: That of its network; None in records of earlier versions.
         config: The resolved configuration of the run.
     """
 
@@ -67,6 +68,7 @@ class Record(BaseModel):
     seconds: float = 0.0
     peak_memory: int | None = None
     peak_gpu_memory: int | None = None
+    memory_format: str | None = None
     commit: str | None = None
     versions: dict[str, str]
     config: dict[str, Any]

@@ -41,6 +41,7 @@ class Settings(BaseModel):
     tags: list[str]
     normalize: str | dict[str, str]
     fusion: Literal["early", "late"] | None
+    memory_format: Literal["auto", "contiguous", "channels_last"]
     image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
     init_from: str | dict[str, str] | None

@@ -22,6 +22,7 @@ from fcn_lightning.models.normalize import NORMALIZATIONS
 from fcn_lightning.optim import configure
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.trainer import configure_torch
+from fcn_lightning.task import MEMORY_FORMATS
 
 Clock = Callable[[], float]
 
@@ -87,32 +88,29 @@ def drawing_seconds(run: Run, num_timed: int = 10, clock: Clock = time.perf_coun
 def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> tuple[float, float]:
     """Time an optimizer step and the scoring of an image, on the device that the run will use.
 
-    A batch that would take more than SLOW seconds counts as so many times its first image.
+    A batch that would take more than SLOW seconds counts as so many times its first image. A run
+    that chooses its memory format is timed contiguous.
     """
     configure_torch()
     device = torch.device("cuda" if run.needs.num_gpus else "cpu")
-    network = run.network(images.num_classes).to(memory_format=torch.channels_last).to(device)
+    given = run.settings.memory_format
+    memory_format = MEMORY_FORMATS["contiguous" if given == "auto" else given]
+    network = run.network(images.num_classes).to(memory_format=memory_format).to(device)
     optimizer, _ = configure(network, run.recipe)
     per_pass, num_passes = run.recipe.passes(run.needs.num_processes)
     crop = run.augment.crop
     size = (crop, crop) if crop else images.size
     image = _random(1, images.size, run.settings.normalize, device)
-    autocast = HALF.get(str(run.config.trainer.precision))
 
     def one_pass(num_images: int) -> None:
-        batch = _random(num_images, size, run.settings.normalize, device)
         optimizer.zero_grad()
-        with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            scores = list(by_name(network(batch)).values())
-        label = torch.zeros((num_images, *scores[0].shape[2:]), dtype=torch.uint8, device=device)
-        losses = [softmax_loss(score, label, run.recipe.reduction).mean() for score in scores]
-        torch.autograd.backward(losses)
+        train_pass(run, network, num_images, size)
         optimizer.step()
         _wait(device)
 
     def score_one() -> None:
-        with torch.autocast(device.type, autocast, enabled=autocast is not None), torch.no_grad():
-            [score.argmax(1) for score in by_name(network(image)).values()]
+        with torch.no_grad():
+            [score.argmax(1) for score in _scores(run, network, image)]
         _wait(device)
 
     a_pass = per_pass * seconds(lambda: one_pass(1), clock)
@@ -120,6 +118,16 @@ def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> 
         a_pass = seconds(lambda: one_pass(per_pass), clock)
     network.eval()
     return num_passes * a_pass, seconds(score_one, clock)
+
+
+def train_pass(run: Run, network: Network, num_images: int, size: tuple[int, int]) -> None:
+    """Compute the gradients of the loss of random images, and wait for them."""
+    device = next(network.parameters()).device
+    scores = _scores(run, network, _random(num_images, size, run.settings.normalize, device))
+    label = torch.zeros((num_images, *scores[0].shape[2:]), dtype=torch.uint8, device=device)
+    losses = [softmax_loss(score, label, run.recipe.reduction).mean() for score in scores]
+    torch.autograd.backward(losses)
+    _wait(device)
 
 
 def forward_seconds(
@@ -171,6 +179,14 @@ def seconds(
     for _ in range(num_timed):
         action()
     return (clock() - began) / num_timed
+
+
+def _scores(run: Run, network: Network, batch: Tensor | dict[str, Tensor]) -> list[Tensor]:
+    """The scores of each head, in the run's precision."""
+    half = HALF.get(str(run.config.trainer.precision))
+    device = next(network.parameters()).device
+    with torch.autocast(device.type, half, enabled=half is not None):
+        return list(by_name(network(batch)).values())
 
 
 def _embedded_not_drawn(run: Run) -> Images | None:

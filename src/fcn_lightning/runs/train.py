@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from fcn_lightning import formats
 from fcn_lightning.callbacks import (
+    MemoryFormat,
     MetricsFile,
     PerImage,
     Progress,
@@ -45,6 +47,7 @@ from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
+from fcn_lightning.runs.memory_format import memory_format
 from fcn_lightning.runs.observers import (
     check_loggers,
     finish_wandb,
@@ -144,6 +147,7 @@ def record_of(
         precision=str(run.config.trainer.precision),
         num_processes=trainer.world_size,
         device=device_name(trainer),
+        memory_format=task.card["memory_format"],
         versions=versions(),
         config=run.plain_config,
     )
@@ -232,10 +236,9 @@ def fit_and_test(
         mask=run.mask,
         colors=colors_of(run.settings.normalize),
     )
-    last, metrics = (
-        run.folder / "checkpoints" / "last.ckpt",
-        MetricsFile(run.folder / "metrics.csv"),
-    )
+    last = run.folder / "checkpoints" / "last.ckpt"
+    resumed, metrics = continued(run, last), MetricsFile(run.folder / "metrics.csv")
+    arrange = MemoryFormat(partial(memory_format, run, task.network, splits.train, resumed))
     progress, speed = Progress(), Speed(run.recipe.batch)
     stopping, per_image = Stopping(last, metrics), PerImage(run.folder)
     results = WandbResults(run.folder, progress, speed, sends_model(run))
@@ -243,13 +246,13 @@ def fit_and_test(
         run.config.trainer,
         default_root_dir=str(run.folder),
         logger=[metrics, *run_loggers(run, group)],
-        callbacks=[progress, speed, stopping, per_image, results, *run_callbacks(run)],
+        callbacks=[arrange, progress, speed, stopping, per_image, results, *run_callbacks(run)],
         plugins=[WholeCheckpoints()],
         **trainer_arguments(run.config.trainer, run.recipe, run.needs),
     )
     try:
         with stopping.listening(), lost_connections_reported():
-            trainer.fit(task, data, ckpt_path=continued(run, last), weights_only=True)
+            trainer.fit(task, data, ckpt_path=resumed, weights_only=True)
             trainer.test(task, data, verbose=False)
             end_processes(trainer, patience=60.0)
     finally:
@@ -265,11 +268,11 @@ def loss_sampling(run: Run, network: Network) -> LossSampling | None:
     return LossSampling(run.recipe.loss_sampling, network.coarsest_stride)
 
 
-def continued(run: Run, last: Path) -> str | None:
+def continued(run: Run, last: Path) -> Path | None:
     """Return the checkpoint whose whole state, optimizer and step included, the run continues."""
     if run.settings.resume and last.is_file():
-        return str(last)
-    return str(formats.find(Path(run.settings.ckpt_path))) if run.settings.ckpt_path else None
+        return last
+    return formats.find(Path(run.settings.ckpt_path)) if run.settings.ckpt_path else None
 
 
 def card(run: Run, labels: LabelSets) -> dict[str, Any]:
