@@ -82,6 +82,16 @@ def test_splits_by_folders(make: Make) -> None:
     assert splits.with_test().val_split == "mine/test"
 
 
+def test_images_and_labels_below_the_folder_of_each_split(make: Make) -> None:
+    names = ("train/{}/a", "train/{}/s/b", "val/{}/a", "test/{}/c")
+    files: dict[str, int | None] = {f"{name.format('x')}.jpg": None for name in names}
+    root = make(files | {f"{name.format('y')}.png": 0 for name in names})
+    splits = read(root, images="*/x", labels="*/y")
+    assert ids(splits) == (["train/a", "train/s/b"], ["val/a"], ["test/c"])
+    with pytest.raises(FileNotFoundError, match=r"`data.labels` must be a folder; \S+ is none"):
+        read(root, images="*/x", labels="*/z")
+
+
 def test_splits_by_lists_with_blanks_and_extensions(make: Make) -> None:
     root = make(plain("ab") | {"images/c d.png": None, "labels/c d.png": 0})
     (root / "val.txt").write_text("\ufeffc d.png\r\n", encoding="utf-8")

@@ -34,6 +34,8 @@ def save(tmp_path: Path) -> Save:
         ("all/{}.JPG", "all/{}_mask.png", ("all", "all"), (None, "_mask")),
         ("{}.jpg", "{}_mask.png", (".", "."), (None, "_mask")),
         ("x/in/train/{}.png", "x/out/train/{}.png", ("x/in", "x/out"), (None, None)),
+        ("train/im/{}.jpg", "train/gt/{}.png", ("*/im", "*/gt"), (None, None)),
+        ("val/im/{}_rgb.jpg", "val/x/{}_id.png", ("*/im", "*/x"), ("_rgb", "_id")),
         ("in/train/x/{}_img.png", "gt/train/x/{}_gt_ids.png", ("in", "gt"), ("_img", "_gt_ids")),
     ],
 )

@@ -48,8 +48,8 @@ def read(
 
     Args:
         name: The name of the data set in records.
-        images: The folder of images.
-        labels: The folder of labels: a file of the same name for each image, in the same
+        images: The folder of images; `*/images` for that of each split's folder.
+        labels: The folder of labels, likewise: a file of the same name for each image, in the same
             subfolder.
         classes: A class file, or its content (`fcn_lightning.data.classes`).
         root: The folder that relative paths start from; None for the working directory.

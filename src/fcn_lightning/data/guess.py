@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import permutations, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from fcn_lightning.data import label_files
 from fcn_lightning.data.classes import content_of
 from fcn_lightning.data.folder import SPLITS
-from fcn_lightning.data.pairs import SUFFIXES, Folder, files_in
+from fcn_lightning.data.pairs import SUFFIXES, Folder, files_in, stems
 from fcn_lightning.labels import VOID, Color, voc_palette
 
 LABELS = ("label", "mask", "annotation", "gt", "seg", "truth")
@@ -57,7 +57,10 @@ def guess(root: Path) -> Guess:
 
 
 def _folder(root: Path, found: Guess) -> Folder:
-    """Find the two folders, at most two levels down, and the suffixes with the most pairs."""
+    """Find the two folders, at most two levels down, and the suffixes with the most pairs.
+
+    The folders are common to all splits (`images/train/`), or below each (`train/images/`).
+    """
     places = [root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))]
     holding = [place for place in places if not _is_part(place, root) and any(files_in(place))]
     candidates = [
@@ -66,6 +69,12 @@ def _folder(root: Path, found: Guess) -> Folder:
         for labels in holding
         if images == labels or not (_within(images, labels) or _within(labels, images))
         for folder in _with_suffixes(images, labels)
+    ]
+    below = sorted({place.name for place in root.glob("*/*/") if _is_part(place, root)})
+    candidates += [
+        folder
+        for images, labels in permutations(below, 2)
+        for folder in _with_suffixes(root / "*" / images, root / "*" / labels)
     ]
     best = max(candidates, key=_fit, default=None)
     if best is None or not best.pairs:
@@ -104,14 +113,15 @@ def _within(a: Path, b: Path) -> bool:
 def _with_suffixes(images: Path, labels: Path) -> list[Folder]:
     """The folders without suffixes, and with the suffixes by which the first names differ."""
     plain = Folder(images, labels)
-    stems = [_stems(images, SUFFIXES), _stems(labels, label_files.SUFFIXES)]
-    if not (stems[0] and stems[1]):
+    of_images = [name for name, _ in stems(images, SUFFIXES)]
+    of_labels = [name for name, _ in stems(labels, label_files.SUFFIXES)]
+    if not (of_images and of_labels):
         return []
     folders = [plain] if images != labels else []
-    for stem in stems[1][:20]:
-        nearest = max(stems[0], key=lambda other: (len(_common(stem, other)), -len(other)))
+    for stem in of_labels[:20]:
+        nearest = max(of_images, key=lambda other: (len(_common(stem, other)), -len(other)))
         if nearest == stem:
-            others = [other for other in stems[0] if other != stem and stem.startswith(other)]
+            others = [other for other in of_images if other != stem and stem.startswith(other)]
             if images != labels or not others:
                 continue
             nearest = max(others, key=len)
@@ -125,14 +135,6 @@ def _with_suffixes(images: Path, labels: Path) -> list[Folder]:
 def _common(a: str, b: str) -> str:
     """The beginning that two strings share."""
     return "".join(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b)))
-
-
-def _stems(folder: Path, suffixes: frozenset[str]) -> list[str]:
-    return [
-        path.relative_to(folder).with_suffix("").as_posix()
-        for path in files_in(folder)
-        if path.suffix.lower() in suffixes
-    ]
 
 
 def _fit(folder: Folder) -> tuple[int, int, int, int]:

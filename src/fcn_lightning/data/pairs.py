@@ -18,11 +18,13 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 class Folder:
     """A folder of images and a folder of labels, which may be the same, with equal subfolders.
 
-    An id is the path of an image below its folder, with `/`, without extension and suffix.
+    An id is the path of an image below its folder, with `/`, without extension and suffix. A folder
+    `DIR/*/images` is that of each split of DIR, and its ids begin with the split: `train/a` is
+    `DIR/train/images/a.jpg`.
 
     Attributes:
-        images: The folder of images.
-        labels: The folder of labels.
+        images: The folder of images, where one part may be `*`.
+        labels: The folder of labels, likewise.
         image_suffix: The end of all stems of images, which is no part of the id.
         label_suffix: The end of all stems of labels.
     """
@@ -74,7 +76,7 @@ class Folder:
             ValueError: No image has a label; the message says what is there.
         """
         for key, folder in (("images", self.images), ("labels", self.labels)):
-            if not folder.is_dir():
+            if not any(place.is_dir() for _, place in _places(folder)):
                 raise FileNotFoundError(f"`data.{key}` must be a folder; {folder} is none.")
         if self.pairs:
             return
@@ -110,6 +112,23 @@ class Folder:
         return images, labels
 
 
+def stems(folder: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, Path]]:
+    """Yield each file of these suffixes with its path below the folder, without extension."""
+    for start, place in _places(folder):
+        for path in files_in(place):
+            if path.suffix.lower() in suffixes:
+                yield start + path.relative_to(place).with_suffix("").as_posix(), path
+
+
+def _places(folder: Path) -> list[tuple[str, Path]]:
+    """The folders that a folder with `*` stands for, each with the beginning of its ids."""
+    if "*" not in folder.parts:
+        return [("", folder)]
+    at = folder.parts.index("*")
+    tops = sorted(Path(*folder.parts[:at]).glob("*/"))
+    return [(f"{top.name}/", top.joinpath(*folder.parts[at + 1 :])) for top in tops]
+
+
 def files_in(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, without hidden ones; what links lead to again, once."""
     seen = {folder.resolve()}
@@ -130,9 +149,8 @@ def _is_new(folder: Path, seen: set[Path]) -> bool:
 
 def _by_id(folder: Path, suffixes: frozenset[str], end: str) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
-    for path in files_in(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if path.suffix.lower() in suffixes and name.endswith(end):
+    for name, path in stems(folder, suffixes):
+        if name.endswith(end):
             found.setdefault(name.removesuffix(end), []).append(path)
     return found
 
@@ -151,5 +169,6 @@ def _ending(suffix: str) -> str:
 
 def _present(folder: Path) -> str:
     """Name the kinds of files in a folder."""
-    kinds = {path.suffix.lower() or path.name for path in files_in(folder)}
+    files = [path for _, place in _places(folder) for path in files_in(place)]
+    kinds = {path.suffix.lower() or path.name for path in files}
     return f"files of the kinds {', '.join(sorted(kinds))}" if kinds else "no files"
