@@ -5,9 +5,6 @@ from catalogue.prepared import data, text
 
 TITLE = "Configuration"
 
-SWEEP = ("runs/sweeps/*/multirun.yaml",)
-"""Hydra writes it before it asks for the jobs."""
-
 CASES = [
     Case(
         "a misspelt key",
@@ -156,6 +153,5 @@ CASES = [
         "fcn-train -m experiment=shapes seed=0,0",
         "Two jobs of the sweep are the same run: {run}.",
         files=data,
-        writes=SWEEP,
     ),
 ]

@@ -154,6 +154,20 @@ def test_the_picture_is_of_the_lowest_seed(filled: Path, table: Table):
     assert tuple(VOC.palette[COW]) not in colors
 
 
+def test_the_picture_is_of_the_first_head(filled: Path, table: Table):
+    for folder in ("shapes/fcn32s/seed0", "shapes/fcn8s/seed1"):
+        draw(filled / folder, ("a",), CAT)
+        for kind in ("label", "prediction"):
+            own = filled / folder / "pictures" / f"a.geo.{kind}.png"
+            save_label(np.full((40, 60), COW, np.uint8), VOC.palette, own)
+    path = filled / "table.png"
+    assert write_picture(rows(table, filled), path)
+    with Image.open(path) as picture:
+        colors = {color for _, color in picture.convert("RGB").getcolors(2**20)}
+    assert tuple(VOC.palette[CAT]) in colors
+    assert tuple(VOC.palette[COW]) not in colors
+
+
 def test_the_picture_is_of_runs_that_count_wherever_they_are(
     filled: Path, table: Table, finish: Finish
 ):

@@ -41,9 +41,11 @@ def write_picture(results: Sequence[Result], path: Path, *, num_images: int = 4)
 
 
 def _names_in_all(folders: Sequence[Path]) -> list[str]:
+    """The images that have a prediction of the first head in each folder."""
     ending = ".prediction.png"
     names = [{path.name.removesuffix(ending) for path in f.glob(f"*{ending}")} for f in folders]
-    return sorted(set.intersection(*names)) if names else []
+    common = set.intersection(*names) if names else ()
+    return sorted(name for name in common if (folders[0] / f"{name}.image.png").is_file())
 
 
 def _colors(path: Path) -> ndarray:

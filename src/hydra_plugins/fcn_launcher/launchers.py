@@ -31,7 +31,19 @@ class JobsLauncher(Launcher):
         from fcn_lightning.launch.graph import arguments_of, job_graph
 
         configs = [self.loader.load_sweep_config(self.config, list(own)) for own in job_overrides]
-        return job_graph(configs, [arguments_of(*job) for job in zip(configs, job_overrides)], *how)
+        arguments = [arguments_of(*job) for job in zip(configs, job_overrides)]
+        try:
+            return job_graph(configs, arguments, *how)
+        except ValueError:
+            self._remove_folder()
+            raise
+
+    def _remove_folder(self) -> None:
+        """Remove the folder of a sweep that is refused, where Hydra has written its config."""
+        folder = Path(self.config.hydra.sweep.dir)
+        if {path.name for path in folder.glob("*")} == {"multirun.yaml"}:
+            (folder / "multirun.yaml").unlink()
+            folder.rmdir()
 
 
 class LocalLauncher(JobsLauncher):
