@@ -54,7 +54,7 @@ def test_the_markdown_puts_ours_above_the_papers(filled: Path, table: Table):
     ]
     assert "CVPR 2015, Table 2 (arXiv:1411.4038), on seg11valid." in text
     assert "`fcn table run cvpr2015/table2 --data shapes`" in text
-    assert text.endswith("![Predictions](table2-shapes.png)\n")
+    assert text.endswith(f"![{table.title}](table2-shapes.png)\n")
 
 
 def test_without_a_picture_the_markdown_names_none(filled: Path, table: Table):

@@ -56,7 +56,7 @@ def markdown(table: Table, data: str, results: Sequence[Result], picture: str | 
     text += "".join(f"| {' | '.join(row)} |\n" for row in rows)
     text += "".join(f"\n{line}\n" for line in footer(table, results))
     text += f"\nMade by `fcn table run {table.id} --data {data}`.\n"
-    return text + (f"\n![Predictions]({picture})\n" if picture else "")
+    return text + (f"\n![{table.title}]({picture})\n" if picture else "")
 
 
 def as_csv(table: Table, results: Sequence[Result]) -> str:
