@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +40,13 @@ class JobsLauncher(Launcher):
             raise
 
     def _remove_folder(self) -> None:
-        """Remove the folder of a sweep that is refused, where Hydra has written its config."""
+        """Remove what Hydra has written of a sweep that is refused: its config, `runs/sweeps/*`."""
         folder = Path(self.config.hydra.sweep.dir)
         if {path.name for path in folder.glob("*")} == {"multirun.yaml"}:
             (folder / "multirun.yaml").unlink()
-            folder.rmdir()
+            with suppress(OSError):  # other sweeps or runs are there
+                for place in (folder, *folder.parents[:2]):
+                    place.rmdir()
 
 
 class LocalLauncher(JobsLauncher):
