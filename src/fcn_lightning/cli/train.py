@@ -63,7 +63,8 @@ def main() -> None:
     sys.argv[1:] = [OTHER_WORDS.get(argument, argument) for argument in sys.argv[1:]]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach `reported` as they are
     with reported("traceback=true" in sys.argv):
-        refuse_hydras_own(sys.argv[1:])  # before Hydra makes a folder of that name
+        if is_first_process():  # Lightning starts the others, with a `hydra.run.dir` of its own
+            refuse_hydras_own(sys.argv[1:])
         try:
             _main()
         except JobsFailedError:  # the sweep has told which jobs, and why
