@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hydra.utils import instantiate
 
 from fcn_lightning.cli.errors import is_of_input, sentence
 from fcn_lightning.runs.compose import compose
@@ -214,6 +215,12 @@ def test_keys_that_would_be_ignored_are_refused(override: str, message: str) -> 
     with pytest.raises(ValueError, match=r"`(trainer|num_classes|logger|callbacks)") as caught:
         compose_run(["experiment=shapes", "init_from=null", "recipe.max_steps=440", override])
     assert str(caught.value).startswith(message)
+
+
+def test_an_argument_of_the_strategys_timeout_is_taken() -> None:
+    own = ["experiment=shapes", "init_from=null", "trainer=ddp_cpu", "recipe.batch=2"]
+    run = compose_run([*own, "+trainer.strategy.timeout.seconds=5"])
+    assert instantiate(run.config.trainer.strategy.timeout).seconds % 60 == 5
 
 
 def test_a_key_that_agrees_with_the_recipe_is_taken() -> None:

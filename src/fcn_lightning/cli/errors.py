@@ -23,7 +23,10 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-UNREAD = re.compile(r"unexpected keyword argument '(?P<key>\w+)'(?s:.*)full_key: (?P<node>[\w.]+)")
+UNREAD = re.compile(
+    r"(unexpected keyword argument '(?P<key>\w+)'|'(?P<other>\w+)' is an invalid keyword argument)"
+    r"(?s:.*)full_key: (?P<node>[\w.]+)"
+)
 """Hydra's message for a key that is no argument of a `_target_`."""
 
 ADVICE = {
@@ -73,7 +76,7 @@ def sentence(error: BaseException) -> str:
     """Say in one line what an error means for a user."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         if found := UNREAD.search(str(error)):
-            return f"Unknown key `{found['node']}.{found['key']}`."
+            return f"Unknown key `{found['node']}.{found['key'] or found['other']}`."
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return _unparsed(error)

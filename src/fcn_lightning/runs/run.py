@@ -238,6 +238,13 @@ def refuse_missing(config: DictConfig) -> None:
         raise ValueError(f"`{key}` is not set. Add {key}=VALUE to the command.")
 
 
+def _is_of_object(key: str, config: DictConfig) -> bool:
+    """Tell whether a key is an argument of an object inside `trainer`, such as its strategy."""
+    parent = key.rpartition(".")[0]
+    node = OmegaConf.select(config, parent)
+    return parent != "trainer" and isinstance(node, DictConfig) and "_target_" in node
+
+
 def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
     """Refuse keys that were added on the command line or in a file, and that nothing reads."""
     read = {*Settings.model_fields, *NODES, "classifier"}
@@ -246,7 +253,8 @@ def _refuse_unread(config: DictConfig, overrides: Collection[str]) -> None:
         key, added = override.partition("=")[0].lstrip("+"), override.startswith("+")
         top, _, below = key.partition(".")
         unread = top.partition("/")[0] not in read
-        if added and (unread or (top == "trainer" and below and not own_trainer)):
+        of_trainer = top == "trainer" and below and not own_trainer
+        if added and (unread or (of_trainer and not _is_of_object(key, config))):
             raise ValueError(unknown_key(key, config, excluded=key))
     for key in unread_keys(config, read):
         raise ValueError(unknown_key(key, config, excluded=key))
