@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from fcn_lightning.data import mat_file
 from fcn_lightning.data.mat import load_mat, read_mat
@@ -102,3 +103,29 @@ def test_sparse_matrices_and_text_are_no_label_maps() -> None:
         read_mat(Path("a.mat"), "S")
     with pytest.raises(ValueError, match="its `GTcls` has no `Segmentation`"):
         read_label(Path("a.mat"))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("starts", 9, "the indices of a sparse array do not fit its shape"),
+        ("rows", 7, "the indices of a sparse array do not fit its shape"),
+        ("flags", 0x0805, "an array has complex numbers"),
+    ],
+)
+def test_sparse_arrays_that_would_crash_scipy(
+    place: str, value: int, message: str, tmp_path: Path
+) -> None:
+    """Of a 3 x 3 matrix: its last start of a column, its first row, and its flags."""
+    path = tmp_path / "sparse.mat"
+    scipy.io.savemat(path, {"S": scipy.sparse.csc_matrix(np.eye(3))}, do_compression=False)
+    content = bytearray(path.read_bytes())
+    starts = content.index(struct.pack("<4i", 0, 1, 2, 3))
+    rows = content.index(struct.pack("<3i", 0, 1, 2))
+    at = {"starts": starts + 12, "rows": rows, "flags": 128 + 16}[place]
+    assert struct.unpack_from("<i", content, at)[0] in (3, 0, 5)
+    assert mat_file.unpacked(path)
+    struct.pack_into("<i", content, at, value)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        mat_file.unpacked(path)

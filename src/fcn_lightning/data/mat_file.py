@@ -9,7 +9,10 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 LARGEST = 2**28
 """Bytes, on disk and unpacked. A label map of 4,000 x 4,000 values in double precision has half."""
@@ -20,6 +23,13 @@ DEEPEST = 8
 MATRIX, COMPRESSED = 14, 15
 CELL, STRUCT, OBJECT, SPARSE, LAST = 1, 2, 3, 5, 15
 """Classes of arrays; those after the last have no shape."""
+
+COMPLEX = 0x0800
+"""The flag of arrays with an imaginary part, which no label map has."""
+
+INT32 = 5
+SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4}
+"""Bytes of a value of each type; all others have 8."""
 
 HEADER = 128
 
@@ -81,18 +91,45 @@ def _check(content: memoryview, order: str, depth: int) -> None:
 
 def _check_array(body: memoryview, order: str) -> None:
     """Compare an array's shape with its bytes: 8 at least for an inner array, 1 for a value."""
-    parts = [part for _, (_, _, part) in zip(range(6), _elements(body, order))]
+    elements = list(islice(_elements(body, order), 6))
+    parts = [part for _, _, part in elements]
     if len(parts) < 3 or len(parts[0]) < 4:
         raise ValueError("an array is not complete")
-    kind = struct.unpack_from(f"{order}I", parts[0])[0] & 0xFF
-    if kind == SPARSE or kind > LAST:
-        return
+    (flags,) = struct.unpack_from(f"{order}I", parts[0])
+    if flags & COMPLEX:
+        raise ValueError("an array has complex numbers")
+    kind = flags & 0xFF
+    if kind > LAST:
+        return None
     shape = struct.unpack_from(f"{order}{len(parts[1]) // 4}i", parts[1])
+    if kind == SPARSE:
+        return _check_sparse(shape, elements[3:], order)
     size = math.prod(shape) * (8 if kind in (CELL, STRUCT, OBJECT) else 1)
     if kind in (STRUCT, OBJECT):
         size *= _num_fields(parts[kind + 1 :], order)
     if min(shape, default=0) < 0 or size > len(body):
         raise ValueError(f"an array claims the shape {' x '.join(map(str, shape))}")
+    return None
+
+
+def _check_sparse(
+    shape: tuple[int, ...],
+    elements: list[tuple[int, memoryview | bytes, memoryview]],
+    order: str,
+) -> None:
+    """Compare the rows, the starts of columns and the values of a sparse array with its shape."""
+    if len(shape) != 2 or [kind for kind, _, _ in elements[:2]] != [INT32, INT32] or min(shape) < 0:
+        raise ValueError("a sparse array is not complete")
+    rows, starts = (np.frombuffer(part, f"{order}i4") for _, _, part in elements[:2])
+    fits = len(starts) == shape[1] + 1 and starts[0] == 0 and bool((np.diff(starts) >= 0).all())
+    used = rows[: starts[-1]] if fits else rows
+    values = elements[2:] or [(INT32, b"", memoryview(b""))]
+    if (
+        not fits
+        or starts[-1] > min(len(rows), len(values[0][2]) // SIZES.get(values[0][0], 8))
+        or not ((used >= 0) & (used < shape[0])).all()
+    ):
+        raise ValueError("the indices of a sparse array do not fit its shape")
 
 
 def _num_fields(parts: list[memoryview], order: str) -> int:
