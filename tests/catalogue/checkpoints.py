@@ -130,6 +130,15 @@ CASES = [
         files=of_data(**OPENS),
     ),
     Case(
+        "a loss that names a function",
+        "fcn evaluate net.ckpt",
+        (
+            "net.ckpt is damaged: its `loss` is not what fcn-train writes (Input should be 'sum' "
+            "or 'mean'). Train or import it again."
+        ),
+        files=checkpoint(loss="{_target_: logging.FileHandler, filename: pwned}"),
+    ),
+    Case(
         "data whose config is elsewhere",
         "fcn evaluate net.ckpt",
         (

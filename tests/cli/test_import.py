@@ -26,7 +26,7 @@ def checkpoint(narrow):
     """A checkpoint of training, with the classes of the embedded data."""
     network = narrow(("pool4",), num_classes=len(shapes.SHAPES))
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    card = {"format": 1, "network": network.description}
+    card = {"format": 1, "network": network.description, "loss": "sum", "precision": "32-true"}
     torch.save({"fcn_lightning": card, "state_dict": state, "global_step": 3}, "ours.ckpt")
     return Path("ours.ckpt")
 
@@ -118,7 +118,7 @@ def test_weights_that_may_be_of_fcn8s_at_once_are_reported(narrow):
 def test_heads_that_the_data_lacks_are_refused(narrow, tiny_data):
     network = narrow(num_classes={"sem": 33, "geo": 3})
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    card = {"format": 1, "network": network.description}
+    card = {"format": 1, "network": network.description, "loss": "sum", "precision": "32-true"}
     torch.save({"fcn_lightning": card, "state_dict": state}, "two.ckpt")
     root = tiny_data / "shapes"
     done = command("evaluate", "two.ckpt", "--data", "shapes", "--data-root", str(root))

@@ -110,20 +110,26 @@ def test_sparse_matrices_and_text_are_no_label_maps() -> None:
     [
         ("starts", 9, "the indices of a sparse array do not fit its shape"),
         ("rows", 7, "the indices of a sparse array do not fit its shape"),
+        ("types", 9, "a sparse array is not complete"),
         ("flags", 0x0805, "an array has complex numbers"),
     ],
 )
 def test_sparse_arrays_that_would_crash_scipy(
     place: str, value: int, message: str, tmp_path: Path
 ) -> None:
-    """Of a 3 x 3 matrix: its last start of a column, its first row, and its flags."""
+    """Of a 3 x 3 matrix: its last start of a column, its first row, their type, and its flags."""
     path = tmp_path / "sparse.mat"
     scipy.io.savemat(path, {"S": scipy.sparse.csc_matrix(np.eye(3))}, do_compression=False)
     content = bytearray(path.read_bytes())
     starts = content.index(struct.pack("<4i", 0, 1, 2, 3))
     rows = content.index(struct.pack("<3i", 0, 1, 2))
-    at = {"starts": starts + 12, "rows": rows, "flags": 128 + 16}[place]
-    assert struct.unpack_from("<i", content, at)[0] in (3, 0, 5)
+    at, was = {
+        "starts": (starts + 12, 3),
+        "rows": (rows, 0),
+        "types": (rows - 8, 5),
+        "flags": (144, 5),
+    }[place]
+    assert struct.unpack_from("<i", content, at) == (was,)
     assert mat_file.unpacked(path)
     struct.pack_into("<i", content, at, value)
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What a finished run sends to Weights & Biases beside its curves."""
+"""Scores of images, best scores, speed and checkpoints of a finished run, sent to W&B."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ADVICE = {
     errno.EACCES: "Choose another place, or change its permissions.",
     errno.EROFS: "Choose another place.",
 }
-"""What to do about an error of the operating system; a file that does not exist needs no words."""
+"""Advice for errors of the operating system; a missing file needs none."""
 
 PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
 """How to install the choices of a group that come with plugins."""

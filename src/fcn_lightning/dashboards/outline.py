@@ -1,4 +1,4 @@
-"""What would be saved, for people and as the specifications that W&B gets."""
+"""The outline of a dashboard: for people, and as the specification that is sent to W&B."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the experiment files, as Markdown: the papers' numbers and the head comment."""
+"""The papers' numbers and the head comment of an experiment file, as Markdown."""
 
 from __future__ import annotations
 

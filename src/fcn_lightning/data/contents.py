@@ -111,7 +111,7 @@ def read_contents(dataset: SegmentationDataset) -> Iterator[Contents]:
 
 @dataclass(frozen=True)
 class _Read:
-    """What was read of an example: its error, or its size and pixels; and what is suspicious."""
+    """The error of an example, or its size and pixels; and its suspicions."""
 
     error: ValueError | None
     size: tuple[int, int]
@@ -145,7 +145,7 @@ def _oriented(example: Example) -> list[suspicions.Oriented]:
 
 
 def _conflicts(example: Example, labels: LabelSets) -> list[tuple[str, Path]]:
-    """What the palettes of the label maps contradict, and their paths."""
+    """Contradictions between palettes and class colors, with the paths of the label maps."""
     found: list[tuple[str, Path]] = []
     if not isinstance(example.label, int):
         sets = by_name(labels)

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy import ndarray
 
 LARGEST = 2**28
 """Bytes, on disk and unpacked. A label map of 4,000 x 4,000 values in double precision has half."""
@@ -118,18 +119,19 @@ def _check_sparse(
     order: str,
 ) -> None:
     """Compare the rows, the starts of columns and the values of a sparse array with its shape."""
-    if len(shape) != 2 or [kind for kind, _, _ in elements[:2]] != [INT32, INT32] or min(shape) < 0:
+    kinds = [kind for kind, _, _ in elements]
+    if len(shape) != 2 or min(shape) < 0 or len(kinds) != 3 or kinds[:2] != [INT32, INT32]:
         raise ValueError("a sparse array is not complete")
     rows, starts = (np.frombuffer(part, f"{order}i4") for _, _, part in elements[:2])
-    fits = len(starts) == shape[1] + 1 and starts[0] == 0 and bool((np.diff(starts) >= 0).all())
-    used = rows[: starts[-1]] if fits else rows
-    values = elements[2:] or [(INT32, b"", memoryview(b""))]
-    if (
-        not fits
-        or starts[-1] > min(len(rows), len(values[0][2]) // SIZES.get(values[0][0], 8))
-        or not ((used >= 0) & (used < shape[0])).all()
-    ):
+    most = min(len(rows), len(elements[2][2]) // SIZES.get(kinds[2], 8))
+    ordered = len(starts) == shape[1] + 1 and starts[0] == 0 and (np.diff(starts) >= 0).all()
+    if not ordered or starts[-1] > most or _outside(rows[: starts[-1]], shape):
         raise ValueError("the indices of a sparse array do not fit its shape")
+
+
+def _outside(rows: ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether a row is none of an array's."""
+    return bool(((rows < 0) | (rows >= shape[0])).any())
 
 
 def _num_fields(parts: list[memoryview], order: str) -> int:

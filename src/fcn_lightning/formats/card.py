@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fcn_lightning.labels import LabelSet, by_name
+from fcn_lightning.losses import Reduction
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Value = Annotated[int, Field(ge=0, lt=2**16)]
@@ -46,7 +47,7 @@ class _Arranged(BaseModel):
 
 
 class _Scored(BaseModel):
-    loss: str
+    loss: Reduction  # a config: Hydra would call a `_target_`
     precision: str
 
 

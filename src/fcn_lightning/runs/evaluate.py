@@ -46,10 +46,10 @@ def evaluate(
     register_all(config_dir)
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
+    loss, precision = scoring_of(checkpoint.path, checkpoint.card)
     splits = scored_data(checkpoint.path, checkpoint.card, data, root, config_dir)
     splits = splits.with_test() if split == "test" else splits
     check_classes(splits, network["num_classes"], checkpoint.path)
-    loss, precision = scoring_of(checkpoint.path, checkpoint.card)
     config = compose([f"recipe.loss={loss}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")
     task = SegmentationTask(

@@ -25,7 +25,8 @@ RECALLED = "*"
 NOTE = "Scores in percent; ours are means over the seeds ± the sample standard deviation. Paper: "
 REPEATABLE = (
     "On a CPU, the same command repeats these scores exactly, with the same processor model, "
-    "package versions, number of processes and of threads. Elsewhere runs differ as seeds do."
+    "package versions, memory format, and number of processes and of threads. Elsewhere runs "
+    "differ as seeds do."
 )
 MOST_LINES = 10
 """The runs that are named below a table."""
