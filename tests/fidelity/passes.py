@@ -12,6 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.models import FCN, LateFusion, SkipHead
+from fcn_lightning.models.backbones import Chain
 from fcn_lightning.models.backbones.googlenet import Inception
 from fcn_lightning.models.skip import FixedUpscore
 from fidelity.cases import Case
@@ -57,7 +58,8 @@ def blobs_of(network: FCN | LateFusion, model: Model, example: Blobs, device: st
 
     `data` is the normalized image (each modality has its own name), `inception_3a/output` a
     block's map, `scale_pool4` what `score_pool4` reads, `score_pool4c` the part of its map that
-    meets `upscore2`, and `fuse_pool4` their sum.
+    meets `upscore2`, and `fuse_pool4` their sum. Scores and losses are those of a second pass, with
+    the narrow border with which networks are used.
     """
     blobs: Blobs = {}
     names = {layer: name for path, layer in network.named_modules() if (name := _name(path, layer))}
@@ -74,8 +76,15 @@ def blobs_of(network: FCN | LateFusion, model: Model, example: Blobs, device: st
         if layer in names:
             blobs[names[layer]] = output
 
-    with register_module_forward_hook(keep), torch.no_grad():
-        blobs |= scored(network.to(device), model, example)
+    chains = [module for module in network.to(device).modules() if isinstance(module, Chain)]
+    with torch.no_grad():
+        for chain in chains:
+            chain.narrow_border = False  # layers then make Caffe's blobs
+        with register_module_forward_hook(keep):
+            scored(network, model, example)
+        for chain in chains:
+            chain.narrow_border = True
+        blobs |= scored(network, model, example)
     for head in heads:
         _add_cropped(head, blobs)
     blobs |= {label: example[label][:, None] for label, _, _ in model.targets}

@@ -39,7 +39,7 @@ COMMON = (
     "experiment=voc", "data=voc_trees", "data.train=[voc/train]", "normalize=torchvision",
     "num_workers=0", "logger=csv", "head=fcn8s", "backbone.widths=[4,4,8,8,8]",
     "backbone.fc_widths=[16,16]", "backbone.padding=same", "backbone.dropout=0.0",
-    "recipe.lr_factor=1", "recipe.weight_decay=0",
+    "recipe.lr_factor=1", "recipe.weight_decay=0", "memory_format=channels_last",
 )  # fmt: skip
 STEPS = 10
 RATE: dict[Loss, float] = {"mean": 1e-2, "sum": 5e-6}

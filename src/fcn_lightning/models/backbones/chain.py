@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from fcn_lightning.models import geometry
 from fcn_lightning.models.backbones.backbone import Backbone, Endpoint
+from fcn_lightning.models.backbones.border import Border, narrow_borders
 from fcn_lightning.models.geometry import Grid, Window
 
 
@@ -23,7 +25,13 @@ class Chain(Backbone):
     that the classifier has after the last one, and the FCN has not.
 
     Weights are initialized as in He et al. 2015, biases with zeros.
+
+    Attributes:
+        narrow_border: Compute the border of a padded image once where it is constant, and repeat
+            it. Only roundings change. Without, each layer makes its whole map.
     """
+
+    narrow_border = True
 
     def __init__(
         self,
@@ -55,6 +63,8 @@ class Chain(Backbone):
         self._taps[name] = last
         self.endpoints[last] = Endpoint(channels, grid)
         self.smallest_input = geometry.smallest_input(windows)
+        self._narrow = self._narrow_borders()
+        self._padding = getattr(next(self.children()), "padding", None)
 
     def until(self, endpoint: str) -> None:
         *_, last = (layer for layer, name in self._taps.items() if name == endpoint)
@@ -66,15 +76,40 @@ class Chain(Backbone):
             delattr(self, layer)
         windows = [geometry.window_of(layer) for layer in self.children()]
         self.smallest_input = geometry.smallest_input([w for w in windows if w is not None])
+        self._narrow = self._narrow_borders()
 
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         """Compute all endpoints of a normalized image, from fine to coarse."""
-        maps, x = {}, image
+        maps: dict[str, Tensor] = {}
+        borders, x = self._borders(), image
         for name, layer in self.named_children():
-            x = layer(x)
+            if borders and isinstance(layer, nn.Conv2d) and x is image:
+                x = borders[0].padded(layer, x)
+            else:
+                x = layer(x)
             if name in self._taps:
-                maps[self._taps[name]] = x
+                border = borders.pop(0) if borders else Border()
+                maps[self._taps[name]] = border.completed(x)
+                x = border.completed(x, borders[0].cut) if borders else maps[self._taps[name]]
         return maps
+
+    def _borders(self) -> list[Border]:
+        """The borders of the first stages; none in exports, which are for images of all sizes."""
+        padding = getattr(next(self.children()), "padding", None)
+        narrow = self.narrow_border and padding == self._padding
+        return list(self._narrow) if narrow and not torch.compiler.is_exporting() else []
+
+    def _narrow_borders(self) -> tuple[Border, ...]:
+        """What can be left out of the border of each stage, up to an endpoint."""
+        stages: list[list[Window]] = [[]]
+        for name, layer in self.named_children():
+            if (window := geometry.window_of(layer)) is not None:
+                stages[-1].append(window)
+            if name in self._taps:
+                stages.append([])
+        if not isinstance(next(self.children()), nn.Conv2d):
+            return ()
+        return narrow_borders(tuple(tuple(stage) for stage in stages if stage))
 
 
 def check_sizes(
