@@ -27,9 +27,10 @@ def confusion_matrix(
 
     Source: shelhamer/fcn.berkeleyvision.org score.py, `fast_hist`.
     """
-    valid = (label >= 0) & (label < num_classes)
-    pairs = label[valid].long() * num_classes + prediction[valid].long()
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    void, num_pairs = (label < 0) | (label >= num_classes), num_classes**2
+    pairs = (label.int() * num_classes + prediction.int()).masked_fill_(void, num_pairs)
+    counts = torch.bincount(pairs.flatten(), minlength=num_pairs + 1)[:num_pairs]
+    return counts.view(num_classes, num_classes)
 
 
 def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:

@@ -105,7 +105,7 @@ def read_example(
 
 def _image_tensor(pixels: ndarray) -> Tensor:
     image = torch.from_numpy(pixels)
-    return image[None] if image.ndim == 2 else image.permute(2, 0, 1).contiguous()
+    return image[None] if image.ndim == 2 else image.permute(2, 0, 1)
 
 
 def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> ndarray:

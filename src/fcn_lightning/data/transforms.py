@@ -63,7 +63,10 @@ class Augmented(Dataset[Sample]):
         labels = {name: tv_tensors.Mask(label) for name, label in by_name(sample["label"]).items()}
         size = next(iter(images.values())).shape[1:]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("augmentation", self.seed, draw.step, draw.place))
+            # torch.manual_seed would also seed GPUs, which takes as long as reading a label
+            torch.default_generator.manual_seed(
+                seed_of("augmentation", self.seed, draw.step, draw.place)
+            )
             if all(label.shape == size for label in labels.values()):
                 images, labels = self.transform(images, labels)
             else:  # the label of the whole image, 1 x 1
@@ -96,7 +99,11 @@ class _Jitter(v2.Transform):
         return {"translate": shift}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return F.affine(inpt, 0.0, params["translate"], 1.0, [0.0], fill=FILL[type(inpt)])
+        x, y = params["translate"]
+        h, w = inpt.shape[-2:]
+        padding = [max(x, 0), max(y, 0), max(-x, 0), max(-y, 0)]
+        padded = F.pad(inpt, padding, fill=FILL[type(inpt)])
+        return F.crop(padded, max(-y, 0), max(-x, 0), h, w)
 
 
 class _RandomScale(v2.Transform):
