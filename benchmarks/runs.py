@@ -1,0 +1,137 @@
+"""Runs: the cost of the framework beside the network's, of starting, and of validation."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import images
+import torch
+from lightning import Trainer
+from networks import HEAVY, SIZE, our_step, ours
+from timing import Row, timed
+from torch.utils.data import DataLoader, Subset
+
+from fcn_lightning import optim
+from fcn_lightning.data.samplers import TrainingOrder
+from fcn_lightning.data.transforms import Augmented
+from fcn_lightning.datamodule import by_size
+from fcn_lightning.labels import VOC
+from fcn_lightning.losses import softmax_loss
+from fcn_lightning.runs.data import read_data
+from fcn_lightning.runs.run import compose_run
+from fcn_lightning.task import SegmentationTask
+
+TINY = (
+    "experiment=shapes", "init_from=null", "backbone.widths=[4,4,4,4,4]", "backbone.fc_widths=[8,8]",
+    "augment.crop=32", "num_workers=0", "trainer=cpu", "logger=csv", "callbacks=none",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
+)  # fmt: skip
+STEPS = 400
+NUM_VALIDATED, NUM_SEG11VALID = 16, 736
+
+
+def overhead(repeats: int) -> Iterator[Row]:
+    """What a step of `fcn-train` costs beyond a loop over the same network and loader."""
+    with tempfile.TemporaryDirectory() as runs:
+        ran = [_trained(runs, steps, number) for number, steps in enumerate((1, STEPS + 1) * 2)]
+    step = (min(ran[1], ran[3]) - min(ran[0], ran[2])) / STEPS
+    bare = min(_bare_step() for _ in range(2))
+    vgg = timed(our_step(SIZE))[0]
+    what = "tiny network, a step"
+    yield Row("overhead", what, "bare loop", cpu=1000 * bare, unit="ms")
+    yield Row("overhead", what, "fcn-train", cpu=1000 * step, unit="ms", ratio=bare / step)
+    share = 100 * (step - bare) / (vgg + step - bare)
+    note = f"{share:.2f} % of a step of FCN-8s on VGG-16, 375 x 500"
+    yield Row("overhead", what, "difference", cpu=1000 * (step - bare), unit="ms", note=note)
+
+
+def _trained(runs: str, steps: int, number: int) -> float:
+    """CPU seconds of a run of so many steps."""
+    more = [f"recipe.max_steps={steps}", f"recipe.val_every={steps}", f"paths.runs={runs}/{number}"]
+    return _cpu([sys.executable, "-m", "fcn_lightning.cli.train", *TINY, *more])[0]
+
+
+def _bare_step() -> float:
+    """CPU seconds of a step of a plain loop over what such a run trains with."""
+    run = compose_run([*TINY, f"recipe.max_steps={STEPS}", f"recipe.val_every={STEPS}"])
+    splits, recipe = read_data(run.config.data), run.recipe
+    network = run.network(len(splits.labels)).train().to(memory_format=torch.channels_last)
+    order = TrainingOrder(
+        recipe.order, len(splits.train), seed=0, batch=recipe.batch, per_pass=recipe.batch,
+        max_steps=STEPS, first_step=0, rank=0, num_processes=1,
+    )  # fmt: skip
+    data = Augmented(splits.train, run.augment, 0)
+    loader = DataLoader(data, batch_sampler=order, collate_fn=by_size)
+    optimizer, schedule = optim.configure(network, recipe)
+
+    def loop() -> None:
+        for batch in loader:
+            optimizer.zero_grad()
+            losses = [softmax_loss(network(g["image"]), g["label"], recipe.loss) for g in batch]
+            torch.cat(losses).mean().backward()
+            optimizer.step()
+            schedule.step()
+
+    return timed(loop)[0] / STEPS
+
+
+def startup(repeats: int) -> Iterator[Row]:
+    """CPU and wall time of commands, the fastest of several, beside the imports that they need."""
+    imports = "import torch, lightning, torchvision"
+    train = [sys.executable, "-m", "fcn_lightning.cli.train"]
+    commands: dict[str, Sequence[str]] = {
+        imports: [sys.executable, "-c", imports],
+        "fcn-train --help": [*train, "--help"],
+        "fcn --help": [sys.executable, "-m", "fcn_lightning.cli.fcn", "--help"],
+        "fcn-train recipe.lrr=1": [*train, "recipe.lrr=1"],
+        "fcn table show table2": [sys.executable, "-m", "fcn_lightning.cli.fcn", "table", "show", "table2"],
+    }
+    first = 0.0
+    for name, command in commands.items():
+        cpu, wall = min(_cpu(command) for _ in range(max(2, repeats)))
+        first = first or cpu
+        yield Row("start-up", "a command", name, cpu, wall, "s", cpu / first)
+
+
+def _cpu(command: Sequence[str]) -> tuple[float, float]:
+    """CPU and wall seconds of a process."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    subprocess.run(command, env=environment, capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, time.perf_counter() - begin
+
+
+def validation(repeats: int) -> Iterator[Row]:
+    """Validating images of 375 x 500 by FCN-8s: all of it, and the share of the network."""
+    network, spent = ours().eval(), 0.0
+
+    def counted(image: torch.Tensor) -> torch.Tensor:
+        nonlocal spent
+        before = time.process_time()
+        score = type(network).forward(network, image)
+        spent += time.process_time() - before
+        return score
+
+    network.forward = counted  # type: ignore[method-assign]
+    task = SegmentationTask(network, VOC, HEAVY)
+    trainer = Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        images.draw(Path(folder))
+        data = Subset(images.own(Path(folder)), range(NUM_VALIDATED))
+        loader = DataLoader(data, batch_size=1, collate_fn=by_size)
+        cpu, wall = timed(lambda: trainer.validate(task, loader, verbose=False))
+    cpu, wall, spent = (NUM_SEG11VALID / NUM_VALIDATED * seconds for seconds in (cpu, wall, spent))
+    what = f"{NUM_SEG11VALID} images, from {NUM_VALIDATED}"
+    yield Row("validation", what, "all", cpu, wall, "s")
+    yield Row("validation", what, "network", cpu=spent, unit="s", note=f"{100 * spent / cpu:.1f} %")
