@@ -4,13 +4,14 @@ SEEDS ?= 0
 DATA ?= shapes
 GOLDEN ?= tests/golden
 TESTS ?=
+SECTIONS ?=
 VENV := .venv
 SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
 # A process for each core, with one thread each: OpenMP's threads would compete. Files run in conftest.py's order.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --durations=10
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install table2 figures fidelity test test-all test-gpu test-pythons lint format clean
+.PHONY: help venv install table2 figures fidelity test test-all test-gpu test-pythons bench bench-gpu lint format clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,12 @@ test-gpu: venv ## Run the GPU tests (skipped, with the reason, if there are too 
 
 test-pythons: ## Run the unit tests on each installed Python (environments in .venvs, 6 GB each)
 	@scripts/test-pythons
+
+bench: venv ## Time passes, steps, reading and runs beside other packages (a quarter of an hour; SECTIONS=forward)
+	$(VENV)/bin/python benchmarks/cpu.py $(SECTIONS)
+
+bench-gpu: venv ## Time passes and steps on a GPU
+	$(VENV)/bin/python benchmarks/gpu.py
 
 lint: venv ## Check style, types and imports
 	$(VENV)/bin/ruff check .

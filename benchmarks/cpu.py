@@ -2,8 +2,8 @@
 
     python benchmarks/cpu.py [SECTION...] [--repeats 3] [--threads 1] [--json FILE]
 
-Contenders take turns; times are medians of CPU time and of wall time after a first pass each. A ratio
-says how many times as fast as the first contender another one is, by CPU time.
+Contenders take turns; times are medians of CPU time and of wall time after a first pass each. A
+ratio says how many times as fast as the first contender another one is, by CPU time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 import images
 import networks
 import peers
-import runs
 import torch
 from timing import HEADER, Row, machine
+
+import runs
 
 SECTIONS: dict[str, Callable[[int], Iterator[Row]]] = {
     "bound": networks.bound,

@@ -44,6 +44,7 @@ def pipeline(repeats: int) -> Iterator[Row]:
         )
         own_voc, own_sbd = own(root), own(root, "sbd/train")
         augmented = Augmented(own_voc, Augment(mirror=True, jitter=32), 0)
+        draws = [Draw(i, step=i, place=0) for i in range(NUM_IMAGES)]
         yield from compared(
             "pipeline", "VOC, read",
             {
@@ -62,7 +63,7 @@ def pipeline(repeats: int) -> Iterator[Row]:
             "pipeline", "VOC, read and augmented",
             {
                 "torchvision's reference": lambda: read(Transformed(voc)),
-                "ours, mirror and jitter": lambda: [augmented[Draw(i, 0, 0)] for i in range(NUM_IMAGES)],
+                "ours, mirror and jitter": lambda: [augmented[draw] for draw in draws],
             },
             repeats, items=NUM_IMAGES,
         )  # fmt: skip
@@ -94,6 +95,7 @@ def own(root: Path, train: str = "voc/train") -> Dataset[Sample]:
 
 
 def read(data: Dataset[object]) -> list[object]:
+    """All images and labels."""
     return [data[i] for i in range(NUM_IMAGES)]
 
 
@@ -107,7 +109,8 @@ class Plain(Dataset[object]):
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         tree = root / "VOCdevkit" / "VOC2012"
         self.files = [
-            (tree / "JPEGImages" / f"{n}.jpg", tree / "SegmentationClass" / f"{n}.png") for n in names
+            (tree / "JPEGImages" / f"{n}.jpg", tree / "SegmentationClass" / f"{n}.png")
+            for n in names
         ]
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,7 +160,11 @@ def draw(root: Path) -> list[str]:
         png = Image.fromarray(label, "P")
         png.putpalette(palette)
         png.save(voc / "SegmentationClass" / f"{name}.png")
-        masked = {"Segmentation": label, "Boundaries": np.zeros(1), "CategoriesPresent": np.unique(label)}
+        masked = {
+            "Segmentation": label,
+            "Boundaries": np.zeros(1),
+            "CategoriesPresent": np.unique(label),
+        }
         scipy.io.savemat(sbd / "cls" / f"{name}.mat", {"GTcls": masked}, do_compression=True)
     listed = "\n".join(names) + "\n"
     for file in (lists / "train.txt", lists / "trainval.txt", sbd / "train.txt"):

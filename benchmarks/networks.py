@@ -49,11 +49,13 @@ def ours(
 
 
 def image(n: int = 1, size: tuple[int, int] = SIZE) -> Tensor:
+    """A batch of noise."""
     return torch.randint(256, (n, 3, *size), dtype=torch.uint8)
 
 
 @torch.inference_mode()
 def scores(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A pass without gradients."""
     return network(x)
 
 
@@ -124,6 +126,7 @@ def training(repeats: int) -> Iterator[Row]:
 def our_step(
     size: tuple[int, int], memory_format: torch.memory_format = torch.contiguous_format
 ) -> Callable[[], None]:
+    """A step of FCN-8s by the heavy recipe."""
     network, x, y = ours(memory_format=memory_format).train(), image(size=size), _label(size)
     optimizer, _ = configure(network, HEAVY)
 
@@ -136,6 +139,7 @@ def our_step(
 
 
 def their_step(size: tuple[int, int]) -> Callable[[], None]:
+    """The same with torchfcn's network, loss and groups of parameters."""
     network, x = peers.torchfcn("FCN8s").train(), image(size=size).float()
     y = _label(size).long().masked_fill(_label(size) == VOID, -1)
     optimizer = peers.torchfcn_optimizer(network)
@@ -182,10 +186,13 @@ def _peak(name: str) -> float:
 def growth(repeats: int) -> Iterator[Row]:
     """Time against area, batch and classes, with the exponent of the best power law."""
     network = ours().eval()
-    areas = {side * side: partial(scores, network, image(size=(side, side))) for side in (125, 250, 500)}
+    areas = {
+        side * side: partial(scores, network, image(size=(side, side))) for side in (125, 250, 500)
+    }
     batches = {n: partial(scores, network, image(n, (125, 125))) for n in (1, 2, 4)}
     classes = {
-        n: partial(scores, ours(num_classes=n).eval(), image(size=(250, 250))) for n in (21, 60, 150)
+        n: partial(scores, ours(num_classes=n).eval(), image(size=(250, 250)))
+        for n in (21, 60, 150)
     }
     for what, works in (("pixels", areas), ("images of a batch", batches), ("classes", classes)):
         rows = compared("growth", f"FCN-8s, {what}", {str(n): w for n, w in works.items()}, repeats)

@@ -29,9 +29,9 @@ from fcn_lightning.runs.run import compose_run
 from fcn_lightning.task import SegmentationTask
 
 TINY = (
-    "experiment=shapes", "init_from=null", "backbone.widths=[4,4,4,4,4]", "backbone.fc_widths=[8,8]",
-    "augment.crop=32", "num_workers=0", "trainer=cpu", "logger=csv", "callbacks=none",
-    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
+    "experiment=shapes", "init_from=null", "backbone.widths=[4,4,4,4,4]",
+    "backbone.fc_widths=[8,8]", "augment.crop=32", "num_workers=0", "trainer=cpu", "logger=csv",
+    "callbacks=none", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
 )  # fmt: skip
 STEPS = 400
 NUM_VALIDATED, NUM_SEG11VALID = 16, 736
@@ -85,13 +85,13 @@ def _bare_step() -> float:
 def startup(repeats: int) -> Iterator[Row]:
     """CPU and wall time of commands, the fastest of several, beside the imports that they need."""
     imports = "import torch, lightning, torchvision"
-    train = [sys.executable, "-m", "fcn_lightning.cli.train"]
+    train, fcn = ([sys.executable, "-m", f"fcn_lightning.cli.{name}"] for name in ("train", "fcn"))
     commands: dict[str, Sequence[str]] = {
         imports: [sys.executable, "-c", imports],
         "fcn-train --help": [*train, "--help"],
-        "fcn --help": [sys.executable, "-m", "fcn_lightning.cli.fcn", "--help"],
+        "fcn --help": [*fcn, "--help"],
         "fcn-train recipe.lrr=1": [*train, "recipe.lrr=1"],
-        "fcn table show table2": [sys.executable, "-m", "fcn_lightning.cli.fcn", "table", "show", "table2"],
+        "fcn table show table2": [*fcn, "table", "show", "table2"],
     }
     first = 0.0
     for name, command in commands.items():

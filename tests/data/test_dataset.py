@@ -5,6 +5,7 @@ import pytest
 import scipy.io
 import torch
 from PIL import Image
+from torch.utils.data import default_collate
 
 from fcn_lightning.data import sbd, voc
 from fcn_lightning.data.dataset import Example, File, SegmentationDataset
@@ -31,7 +32,7 @@ def test_a_sample_is_the_files_pixels(example):
     sample = read(example)
     assert sample["name"] == "a"
     assert sample["image"].dtype == sample["label"].dtype == torch.uint8
-    assert sample["image"].is_contiguous()
+    assert default_collate([sample])["image"].is_contiguous()
     assert sample["image"][0].tolist() == [[0, 3, 6], [9, 12, 15]]
     assert sample["image"][:, 1, 2].tolist() == [15, 16, 17]
     assert sample["label"].tolist() == LABEL.tolist()

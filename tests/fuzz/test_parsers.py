@@ -21,7 +21,6 @@ from fcn_lightning.data.images import read_depth, read_image
 from fcn_lightning.data.label_files import LabelReader, read_pixels
 from fcn_lightning.data.mat import read_mat
 from fcn_lightning.data.sbd import read_label
-from fcn_lightning.data.text_files import read_lines, read_yaml
 from fcn_lightning.formats import read_checkpoint
 from fcn_lightning.formats.caffe import caffemodel
 from fcn_lightning.formats.identify import read_foreign
@@ -30,6 +29,7 @@ from fcn_lightning.runs.image_scores import read_image_scores
 from fcn_lightning.runs.listing import list_runs
 from fcn_lightning.runs.record import read_record
 from fcn_lightning.submission.check import check
+from fcn_lightning.text_files import read_lines, read_yaml
 from submission.archives import FOLDER, label, tgz, zipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,24 +45,35 @@ def list_tables(
 ) -> None:
     """List tables, with the rows that are done on each data set."""
     with reported(traceback):
-        from fcn_lightning.launch.status import duration
         from fcn_lightning.tables import definitions
-        from fcn_lightning.tables.cost import Costs
         from fcn_lightning.tables.records import read_records
         from fcn_lightning.tables.results import collect
 
         records = read_records(runs)
-        costs = Costs(config_dir, tell=lambda line: typer.echo(line, err=True))
+        estimate = _estimates(config_dir) if cost else None
         for table in map(definitions.read_table, table_ids or definitions.table_ids()):
             typer.echo(f"{table.id}  {table.title}. {table.source}.")
             for data in table.data:
                 results = collect(table, data, records, config_dir)
                 num_rows = sum(bool(result.columns) for result in results.rows)
                 line = f"  --data {data}: {results.num_run} of {num_rows} rows done"
-                if cost and any(result.is_run for result in results.rows):
-                    one = costs.of(table, data)
-                    line += f"; {one.steps:,} steps, about {duration(one.seconds)} for a seed"
+                if estimate and any(result.is_run for result in results.rows):
+                    line += f"; {estimate(table, data)}"
                 typer.echo(line)
+
+
+def _estimates(config_dir: Path | None) -> Callable[[Table, str], str]:
+    """Return a function that says what a table costs on a data set."""
+    from fcn_lightning.launch.status import duration  # imports torch, as the next one
+    from fcn_lightning.tables.cost import Costs
+
+    costs = Costs(config_dir, tell=lambda line: typer.echo(line, err=True))
+
+    def estimate(table: Table, data: str) -> str:
+        cost = costs.of(table, data)
+        return f"{cost.steps:,} steps, about {duration(cost.seconds)} for a seed"
+
+    return estimate
 
 
 @app.command()

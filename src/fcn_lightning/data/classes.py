@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fcn_lightning.data.text_files import read_lines, read_yaml
 from fcn_lightning.labels import VOID, Color, LabelSet
+from fcn_lightning.text_files import read_lines, read_yaml
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 LARGEST_VALUE = 2**24

@@ -13,7 +13,7 @@ from fcn_lightning.data.images import read_image
 from fcn_lightning.data.label_files import LabelReader
 from fcn_lightning.data.pairs import SUFFIXES, Folder
 from fcn_lightning.data.splits import Splits, splits_of
-from fcn_lightning.data.text_files import read_lines
+from fcn_lightning.text_files import read_lines
 
 SPLITS = {
     "train": ("train", "training"),

@@ -17,9 +17,9 @@ from fcn_lightning.data.dataset import LabelRangeError
 from fcn_lightning.data.images import read_stored_image
 from fcn_lightning.data.mat import read_mat
 from fcn_lightning.data.splits import Sources, Splits, splits_of
-from fcn_lightning.data.text_files import read_lines
 from fcn_lightning.data.tree import Files, Place, Tree, find
 from fcn_lightning.labels import LabelSet, by_name
+from fcn_lightning.text_files import read_lines
 
 RENAMED = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 """Names among the 59 classes, and those of the same classes in the original annotation."""

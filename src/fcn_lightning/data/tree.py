@@ -13,8 +13,8 @@ from urllib.error import URLError
 from numpy import ndarray
 
 from fcn_lightning.data.dataset import Example, File
-from fcn_lightning.data.text_files import read_lines
 from fcn_lightning.labels import unnamed
+from fcn_lightning.text_files import read_lines
 
 
 @dataclass(frozen=True)

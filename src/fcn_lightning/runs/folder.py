@@ -13,21 +13,19 @@ from typing import Any, TextIO
 
 from omegaconf import OmegaConf
 
-from fcn_lightning.data.text_files import read_yaml
 from fcn_lightning.formats import find, read_checkpoint
 from fcn_lightning.formats.timm_weights import HUB
 from fcn_lightning.formats.torch_file import load
 from fcn_lightning.runs.identity import differences, in_words
+from fcn_lightning.runs.record import CONFIG, is_complete
 from fcn_lightning.runs.record import NAME as RECORD
-from fcn_lightning.runs.record import is_complete
 from fcn_lightning.runs.run import Run
 from fcn_lightning.runs.start import check_start
+from fcn_lightning.text_files import read_yaml
 
 log = logging.getLogger("fcn_lightning")
 LOGS = (log, logging.getLogger("lightning.pytorch.profilers"))
 """The logs that go to `train.log`: the run's own lines, and the report of a profiler."""
-
-CONFIG = "config.yaml"
 
 
 def check_run(run: Run, coming: tuple[Path, ...] = (), *, may_start: bool = False) -> None:

@@ -12,8 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from fcn_lightning.runs.estimate import reached
-from fcn_lightning.runs.folder import CONFIG
-from fcn_lightning.runs.record import NAME, Record, RecordError, read_record
+from fcn_lightning.runs.record import CONFIG, NAME, Record, RecordError, read_record
 
 State = Literal["done", "running", "stopped", "broken"]
 

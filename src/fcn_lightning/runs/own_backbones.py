@@ -13,9 +13,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_method
 from omegaconf import DictConfig
 
-from fcn_lightning.data.text_files import read_yaml
 from fcn_lightning.models.backbones import BACKBONES
 from fcn_lightning.runs.compose import check_config_dir, plain
+from fcn_lightning.text_files import read_yaml
 
 
 def description_of(node: DictConfig) -> dict[str, Any]:

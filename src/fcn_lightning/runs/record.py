@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fcn_lightning.files import replacing
 
 NAME = "scores.json"
+CONFIG = "config.yaml"
+"""The configuration that a run has beside its record."""
 
 
 class Start(BaseModel):

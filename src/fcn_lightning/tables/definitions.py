@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fcn_lightning.data.text_files import read_yaml
 from fcn_lightning.tables.columns import COLUMNS, column
+from fcn_lightning.text_files import read_yaml
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

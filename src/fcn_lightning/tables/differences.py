@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from fcn_lightning.runs.comparison import compare_runs
 from fcn_lightning.runs.intervals import Difference
 from fcn_lightning.tables.results import Ours, Result
 
@@ -50,6 +49,8 @@ def row_differences(results: Sequence[Result], mean_iu: str = "mean_iu") -> Iter
         runs = _same_seed(other.ours, result.ours)
         if runs is None:
             continue
+        from fcn_lightning.runs.comparison import compare_runs  # imports torch
+
         seed, run, its = runs
         try:
             found = compare_runs(run, its)[mean_iu]

@@ -1,7 +1,7 @@
 import pytest
 
-from fcn_lightning.data import text_files
-from fcn_lightning.data.text_files import read_lines, read_yaml
+from fcn_lightning import text_files
+from fcn_lightning.text_files import read_lines, read_yaml
 
 
 @pytest.mark.parametrize(
