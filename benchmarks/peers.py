@@ -21,9 +21,9 @@ def install() -> None:
     if not FOLDER.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
         subprocess.run([*pip, str(FOLDER), *PACKAGES], check=True)
-    package = types.ModuleType("torchfcn")  # its own needs scikit-image and more
+    package = types.ModuleType("torchfcn")  # its own imports scikit-image and more
     package.__path__ = [str(FOLDER / "torchfcn")]
-    sys.modules["torchfcn"] = package
+    sys.modules |= {"torchfcn": package, "fcn": types.ModuleType("fcn")}  # fcn downloads weights
 
 
 def torchfcn(name: str) -> nn.Module:

@@ -184,8 +184,9 @@ def test_run_trains_what_is_missing_and_a_second_call_nothing(
     assert result.exit_code == 0, result.output
     assert sweeps.heads == ["classifier", "fcn32s_fixed", "fcn16s", "fcn8s"]
     assert sweeps.jobs[0].command[1:] == [
-        "-m", "fcn_lightning.cli.train", "experiment=shapes_classifier", "head=classifier",
-        "seed=0", f"paths.runs={runs}", "resume=auto", "hydra.mode=RUN",
+        "-m", "fcn_lightning.cli.train", "experiment=shapes_classifier",
+        "tags=[cvpr2015/table2,classifier]", "head=classifier", "seed=0", f"paths.runs={runs}",
+        "resume=auto", "hydra.mode=RUN",
     ]  # fmt: skip
     assert "5 runs: 1 complete, 4 to do." in result.stdout
     assert f"Written: {runs}/tables/cvpr2015-table2-shapes.md\n" in result.stdout

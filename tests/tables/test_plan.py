@@ -28,16 +28,22 @@ def test_each_seed_begins_with_the_classifier_and_then_follows_the_rows(table: T
     assert names(planned) == [f"{stage}/seed{n}" for n in (0, 2) for stage in stages]
     assert not any(each.counting for each in planned)
     common = ("seed=0", f"paths.runs={runs}", "resume=auto")
-    assert planned[0].overrides == ("experiment=shapes_classifier", "head=classifier", *common)
-    assert planned[2].overrides == ("experiment=shapes", "head=fcn32s", *common)
+    assert planned[0].overrides == (
+        "experiment=shapes_classifier", "tags=[cvpr2015/table2,classifier]", "head=classifier",
+        *common,
+    )  # fmt: skip
+    assert planned[2].overrides == (
+        "experiment=shapes", "tags=[cvpr2015/table2,fcn32s]", "head=fcn32s", *common,
+    )  # fmt: skip
+    assert planned[2].run.settings.tags == ["cvpr2015/table2", "fcn32s"]
 
 
 def test_a_job_waits_for_the_stage_from_which_it_starts(table: Table, runs: Path):
     jobs = training.jobs_of(missing(Wanted(table, "shapes", [1], runs)))
     classifier, _, fcn32s, fcn16s, _ = jobs
     assert [job.after for job in jobs] == [[], [classifier], [classifier], [fcn32s], [fcn16s]]
-    assert jobs[1].arguments[:4] == (
-        "experiment=shapes", "head=fcn32s_fixed", "seed=1", f"paths.runs={runs}",
+    assert jobs[1].arguments[:3] == (
+        "experiment=shapes", "tags=[cvpr2015/table2,fcn32s_fixed]", "head=fcn32s_fixed",
     )  # fmt: skip
 
 

@@ -136,6 +136,7 @@ def _criteria(wanted: Wanted, configs: Sequence[Any]) -> list[Criterion]:
 
 def _overrides(wanted: Wanted, stage: Stage, seed: int) -> Iterator[str]:
     yield f"experiment={stage.experiment}"
+    yield f"tags=[{wanted.table.id},{stage.id}]"
     yield from (*stage.overrides, f"seed={seed}", f"paths.runs={wanted.runs}", *wanted.overrides)
     if wanted.force:
         yield "overwrite=true"

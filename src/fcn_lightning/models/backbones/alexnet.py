@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from fcn_lightning.models.backbones.chain import Chain, check_sizes
+from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
 
 
 def caffenet(
@@ -90,7 +91,7 @@ def _layers(
         if i in (1, 2) and normalized:
             yield f"norm{i}", nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
     pad6 = fc6_kernel // 2 if padding == "same" else 0
-    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=pad6)
+    yield "fc6", LargeKernelConv2d(channels, fc_widths[0], fc6_kernel, padding=pad6)
     yield "relu6", nn.ReLU(inplace=True)
     yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)

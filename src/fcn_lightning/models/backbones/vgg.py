@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from fcn_lightning.models.backbones.chain import Chain, check_sizes
+from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
 
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions before each of the five pooling layers."""
@@ -99,7 +100,10 @@ def _layers(
         yield f"pool{block}", nn.MaxPool2d(2, stride, ceil_mode=True)
     dilation = 2 // pool5_stride
     pad = dilation * (fc6_kernel // 2) if padding == "same" else 0
-    yield "fc6", nn.Conv2d(channels, fc_widths[0], fc6_kernel, padding=pad, dilation=dilation)
+    yield (
+        "fc6",
+        LargeKernelConv2d(channels, fc_widths[0], fc6_kernel, padding=pad, dilation=dilation),
+    )
     yield "relu6", nn.ReLU(inplace=True)
     yield "drop6", nn.Dropout(dropout)
     yield "fc7", nn.Conv2d(fc_widths[0], fc_widths[1], 1)
