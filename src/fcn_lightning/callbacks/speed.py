@@ -1,4 +1,4 @@
-"""How fast a run trains, what it waits for, and how long it still takes."""
+"""The speed of a run, the time it waits for data, and an estimate of the time left."""
 
 from __future__ import annotations
 

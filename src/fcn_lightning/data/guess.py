@@ -27,7 +27,7 @@ MOST_COLORS = 255
 
 @dataclass
 class Guess:
-    """What was guessed of a folder.
+    """The result of guessing at a folder.
 
     Attributes:
         config: The keys of the data config that differ from `data=folder`.

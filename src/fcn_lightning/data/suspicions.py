@@ -163,7 +163,7 @@ def _first_pixels(dataset: SegmentationDataset, head: str, labels: LabelSet) -> 
 
 
 def _quietly(read: Callable[[Path], T], path: Path) -> T | None:
-    """What a function reads; None if the file is broken."""
+    """The result of a reader; None if the file is broken."""
     try:
         return read(path)
     except Exception:  # a broken file can raise anything in its reader

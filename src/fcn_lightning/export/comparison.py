@@ -1,4 +1,4 @@
-"""Whether an exported file computes what the network computes, on images of several sizes."""
+"""Comparison of an exported file with its network, on images of several sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exported files compute: tensors of images in, scores or labels out."""
+"""The function that is exported: tensors of images in, scores or labels out."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ WRAPPERS = ("model_state_dict", "state_dict", "model_state", "model", "network",
 
 
 def what_file(path: Path) -> str | None:
-    """What a file that torch cannot load is, by its first bytes; None if unknown."""
+    """The kind of a file that torch cannot load, by its first bytes; None if unknown."""
     with path.open("rb") as file:
         first = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
     if len(first) > 8 and first[8:9] == b"{":
@@ -65,7 +65,7 @@ def what_layers(names: Iterable[str]) -> str | None:
 
 
 def advice(network: str | None) -> str:
-    """What to do with the weights of another network."""
+    """Advice on the weights of another network."""
     if network in WITH_TIMM:
         return " Use it with backbone=timm backbone.model=NAME classifier=FILE."
     return ""

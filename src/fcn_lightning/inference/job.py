@@ -1,4 +1,4 @@
-"""What a folder of predictions was made with, so that a second call continues it."""
+"""The record of how a folder of predictions was made, with which a second call continues it."""
 
 from __future__ import annotations
 

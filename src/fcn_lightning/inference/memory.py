@@ -1,4 +1,4 @@
-"""How much memory a network needs for an image, measured on small ones."""
+"""The memory that a network needs for an image, measured on small ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prediction writes for an image: label maps, pictures, scores and areas."""
+"""The files that prediction writes for an image: label maps, pictures, scores and areas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = 256
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written besides label maps, and the values in these.
+    """The files to write besides label maps, and the values in these.
 
     Attributes:
         overlay: NAME.overlay.jpg, the image with the colors of its classes.
@@ -92,7 +92,7 @@ class Outputs:
                 picture.save(temporary, format="PNG")
 
     def options(self) -> dict[str, Any]:
-        """What is wanted, as plain values."""
+        """These settings as plain values."""
         wanted = asdict(self.wanted)
         return {"json": wanted.pop("areas"), **wanted}
 

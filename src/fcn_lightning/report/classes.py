@@ -27,7 +27,7 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What a row's networks predict for the pixels of each class, over all seeds.
+    """The predictions of a row's networks for the pixels of each class, over all seeds.
 
     Attributes:
         title: The row.

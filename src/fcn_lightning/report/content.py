@@ -1,4 +1,4 @@
-"""What a report says, as plain values: gathered from tables, records and the files of runs."""
+"""The content of a report as plain values, gathered from tables, records and the files of runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Head:
-    """What was found about one set of classes.
+    """The findings on one set of classes.
 
     Attributes:
         name: The head that predicts them; empty where networks have one head.

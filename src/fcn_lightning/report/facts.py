@@ -1,4 +1,4 @@
-"""What each run of a table was: its configuration, data, versions and machine."""
+"""The facts of each run of a table: configuration, data, versions and machine."""
 
 from __future__ import annotations
 

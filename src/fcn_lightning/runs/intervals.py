@@ -1,4 +1,4 @@
-"""How sure a difference between two networks is, given the images that they were scored on."""
+"""Intervals for the difference of two networks, given the images that they were scored on."""
 
 from __future__ import annotations
 

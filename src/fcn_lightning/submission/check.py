@@ -1,4 +1,4 @@
-"""What VOC's test server would reject in an archive.
+"""Faults for which VOC's test server would reject an archive.
 
 Source: the VOC 2012 development kit, and reports of rejected archives.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with the PNG file of a label map, by the rules of VOC's test server."""
+"""Faults in the PNG file of a label map, by the rules of VOC's test server."""
 
 from __future__ import annotations
 

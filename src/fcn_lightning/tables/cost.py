@@ -1,4 +1,4 @@
-"""What the runs of a table cost: steps, and hours estimated from timed steps on this machine."""
+"""The cost of a table's runs: steps, and hours estimated from timed steps on this machine."""
 
 from __future__ import annotations
 

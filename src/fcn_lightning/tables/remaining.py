@@ -1,4 +1,4 @@
-"""How long the runs of a table still take: an estimate, corrected by what runs really took."""
+"""The time left for a table's runs: an estimate, corrected by what finished runs took."""
 
 from __future__ import annotations
 

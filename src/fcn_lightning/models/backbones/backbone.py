@@ -1,4 +1,4 @@
-"""What a head needs of a backbone."""
+"""The interface between a backbone and a head."""
 
 from __future__ import annotations
 

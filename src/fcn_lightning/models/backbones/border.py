@@ -29,7 +29,7 @@ Ends = tuple[int, int]
 
 @dataclass(frozen=True)
 class Border:
-    """What one stage leaves out of the border: numbers of rows, and as many columns.
+    """The part of the border that one stage leaves out: numbers of rows, and as many columns.
 
     Attributes:
         cut: Left out of the stage's input.

@@ -100,7 +100,7 @@ class Chain(Backbone):
         return list(self._narrow) if narrow and not torch.compiler.is_exporting() else []
 
     def _narrow_borders(self) -> tuple[Border, ...]:
-        """What can be left out of the border of each stage, up to an endpoint."""
+        """The part of the border that each stage leaves out."""
         stages: list[list[Window]] = [[]]
         for name, layer in self.named_children():
             if (window := geometry.window_of(layer)) is not None:

@@ -1,4 +1,4 @@
-"""What each operation of torch does to the places of pixels."""
+"""The effect of each operation of torch on the places of pixels."""
 
 from __future__ import annotations
 
