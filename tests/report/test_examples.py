@@ -6,6 +6,7 @@ from PIL import Image
 
 from fcn_lightning.labels import VOC
 from fcn_lightning.report.examples import Examples, examples
+from fcn_lightning.report.measured import heads_of
 from fcn_lightning.report.pictures import LARGEST, label_map, photograph
 from fcn_lightning.visualize import save_label
 from report.test_classes import members_of
@@ -38,6 +39,17 @@ def test_best_median_and_worst_and_the_largest_disagreement(filled: Path):
 def test_only_images_that_all_rows_have_are_shown(filled: Path):
     (filled / "shapes/fcn16s/seed0/pictures/b.prediction.png").unlink()
     assert [each.name for each in shown(filled).shown] == ["a", "c"]
+
+
+@pytest.mark.parametrize("modalities", ["color", ["color"], None])
+def test_images_of_one_modality_have_its_one_picture(filled: Path, modalities: object):
+    members = members_of(filled)
+    for row in (member.row for member in members):
+        row.first.record.config["data"] |= {"modalities": modalities, "heads": "sem"}
+        assert [*heads_of(row.first.record)] == [""]
+    found = examples(members)
+    assert found is not None
+    assert [[*each.images] for each in found.shown] == [["image"]] * 3
 
 
 def test_rows_without_pictures_are_left_out(filled: Path):

@@ -132,7 +132,7 @@ def _values(path: Path) -> ndarray:
 def _example(name: str, reasons: list[str], members: Sequence[Member], scores: ndarray) -> Example:
     first = members[0]
     images = {"image": photograph(_pictures(first, name, ".image.png"))}
-    for modality in (first.row.first.record.config["data"].get("modalities") or [])[1:]:
+    for modality in first.row.first.record.names_of("modalities")[1:]:
         images[modality] = photograph(_pictures(first, name, f".{modality}.image.png"))
     predictions = [label_map(_path(each, name, "prediction")) for each in members]
     label = label_map(_path(first, name, "label"))

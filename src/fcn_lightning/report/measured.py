@@ -54,7 +54,7 @@ def measured_rows(results: Sequence[Result], records: Records) -> list[Measured]
 
 def heads_of(record: Record) -> dict[str, dict[str, float | None]]:
     """Return the IU of each class, by head; the first head has the name ""."""
-    _, *others = record.config["data"].get("heads") or [""]
+    others = record.names_of("heads")[1:]
     found: dict[str, dict[str, float | None]] = {head: {} for head in ["", *others]}
     for name, value in record.class_iu.items():
         head = next((head for head in others if name.startswith(f"{head}/")), "")

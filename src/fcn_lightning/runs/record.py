@@ -75,6 +75,11 @@ class Record(BaseModel):
     versions: dict[str, str]
     config: dict[str, Any]
 
+    def names_of(self, key: Literal["modalities", "heads"]) -> list[str]:
+        """The names under this key of `data`, where a name that is alone is a string."""
+        names = self.config["data"].get(key) or []
+        return [names] if isinstance(names, str) else list(names)
+
     def write(self, folder: Path) -> None:
         """Write `scores.json` into a run's folder; the file is whole or absent."""
         with replacing(folder / NAME) as temporary:
