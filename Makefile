@@ -47,7 +47,7 @@ test-gpu: venv ## Run the GPU tests (skipped, with the reason, if there are too 
 test-pythons: ## Run the unit tests on each installed Python (environments in .venvs, 6 GB each)
 	@scripts/test-pythons
 
-bench: venv ## Time passes, steps, reading and runs beside other packages (a quarter of an hour; SECTIONS=forward)
+bench: venv ## Time passes, steps, reading and runs beside other packages (25 minutes; SECTIONS=forward)
 	$(VENV)/bin/python benchmarks/cpu.py $(SECTIONS)
 
 bench-gpu: venv ## Time passes and steps on a GPU
