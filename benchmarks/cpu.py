@@ -1,4 +1,4 @@
-"""How fast this project is on a CPU, beside what one would use instead, in one run.
+"""The speed of this project on a CPU beside that of its alternatives, in one run.
 
     python benchmarks/cpu.py [SECTION...] [--repeats 3] [--threads 1] [--json FILE]
 

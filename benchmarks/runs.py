@@ -38,7 +38,7 @@ NUM_VALIDATED, NUM_SEG11VALID = 16, 736
 
 
 def overhead(repeats: int) -> Iterator[Row]:
-    """What a step of `fcn-train` costs beyond a loop over the same network and loader."""
+    """The cost of a step of `fcn-train` beyond a loop over the same network and loader."""
     with tempfile.TemporaryDirectory() as runs:
         ran = [_trained(runs, steps, number) for number, steps in enumerate((1, STEPS + 1) * 2)]
     step = (min(ran[1], ran[3]) - min(ran[0], ran[2])) / STEPS
@@ -97,7 +97,7 @@ def startup(repeats: int) -> Iterator[Row]:
     for name, command in commands.items():
         cpu, wall = min(_cpu(command) for _ in range(max(2, repeats)))
         first = first or cpu
-        yield Row("start-up", "a command", name, cpu, wall, "s", cpu / first)
+        yield Row("startup", "a command", name, cpu, wall, "s", cpu / first)
 
 
 def _cpu(command: Sequence[str]) -> tuple[float, float]:

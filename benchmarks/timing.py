@@ -48,15 +48,17 @@ def compared(
     *,
     items: float = 0,
 ) -> list[Row]:
-    """Time contenders in turn, after a first pass of each; medians.
+    """Time contenders in turn, after a first pass of each.
+
+    Figures are medians. A ratio says how many times as fast as the first contender another one is,
+    by CPU time.
 
     Args:
         section: The section of the table.
         what: The work.
-        contenders: Each one's work, the one of this project last.
+        contenders: The work of each, by name.
         repeats: Number of rounds.
-        items: Number of items that the work handles, for a rate; 0 for seconds. The ratio says
-            how many times as fast as the first contender another one is, by CPU time.
+        items: Number of items that the work handles, for a rate; 0 for seconds.
     """
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     failed: dict[str, str] = {}

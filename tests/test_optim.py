@@ -234,11 +234,13 @@ def test_describing_groups_changes_no_parameter(narrow):
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_ten_steps_are_caffes():
+@pytest.mark.parametrize(("clip", "fused"), [(None, True), (1e9, None)])
+def test_ten_steps_are_caffes(clip, fused):
     """v = momentum v + lr (g + decay w); w = w - v, with twice the rate and no decay for biases."""
     network = nn.ModuleDict({"fc6": nn.Linear(3, 2)})
     layer = network["fc6"]
-    optimizer, _ = configure(network, recipe())
+    optimizer, _ = configure(network, recipe(clip=clip))
+    assert {group["fused"] for group in optimizer.param_groups} == {fused}
     w, b = (p.detach().double().numpy().copy() for p in (layer.weight, layer.bias))
     v_w, v_b = np.zeros_like(w), np.zeros_like(b)
     rng = np.random.default_rng(0)

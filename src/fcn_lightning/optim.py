@@ -263,8 +263,9 @@ def configure(network: nn.Module, recipe: Recipe) -> tuple[Optimizer, LambdaLR]:
     """Make the optimizer of a recipe, and the learning rate schedule over its steps.
 
     At a fixed rate, SGD computes the same steps as Caffe's solver:
-    v = momentum v + lr (g + decay w), w = w - v. On a CPU it does so in one pass over memory, in a
-    seventh of the time and without a copy of the gradients; Lightning cannot clip those.
+    v = momentum v + lr (g + decay w), w = w - v. On a CPU it is fused into one pass over memory,
+    which takes a seventh of the time and no copy of the gradients. With `clip` it is not: in mixed
+    precision, Lightning refuses to clip the gradients of a fused optimizer.
     """
     groups = parameter_groups(network, recipe)
     optimizer: Optimizer

@@ -1,4 +1,4 @@
-"""Whether Weights & Biases can be reached from here, with an account."""
+"""A check that Weights & Biases can be reached with an account."""
 
 from __future__ import annotations
 

@@ -5,28 +5,24 @@ from catalogue.prepared import finished, text
 
 TITLE = "Tables, reports and dashboards"
 finish = finished("runs/shapes/fcn8s/seed0")
+UNKNOWN_TABLE = (
+    "Unknown table 'table7'. Choose from cvpr2015/claims, cvpr2015/figure5, "
+    "cvpr2015/table1, cvpr2015/table2, cvpr2015/table3, cvpr2015/table4, cvpr2015/table5, "
+    "cvpr2015/table6, pami2016/context, pami2016/masking, pami2016/more_data, "
+    "pami2016/nyud, pami2016/optimization, pami2016/siftflow, pami2016/skips, "
+    "pami2016/voc_test, upper_bounds."
+)
+
 CASES = [
     Case(
         "an unknown table",
         "fcn table show table7",
-        (
-            "Unknown table 'table7'. Choose from cvpr2015/claims, cvpr2015/figure5, "
-            "cvpr2015/table1, cvpr2015/table2, cvpr2015/table3, cvpr2015/table4, cvpr2015/table5, "
-            "cvpr2015/table6, pami2016/context, pami2016/masking, pami2016/more_data, "
-            "pami2016/nyud, pami2016/optimization, pami2016/siftflow, pami2016/skips, "
-            "pami2016/voc_test, upper_bounds."
-        ),
+        UNKNOWN_TABLE,
     ),
     Case(
         "an unknown table, to run",
         "fcn table run table7",
-        (
-            "Unknown table 'table7'. Choose from cvpr2015/claims, cvpr2015/figure5, "
-            "cvpr2015/table1, cvpr2015/table2, cvpr2015/table3, cvpr2015/table4, cvpr2015/table5, "
-            "cvpr2015/table6, pami2016/context, pami2016/masking, pami2016/more_data, "
-            "pami2016/nyud, pami2016/optimization, pami2016/siftflow, pami2016/skips, "
-            "pami2016/voc_test, upper_bounds."
-        ),
+        UNKNOWN_TABLE,
     ),
     Case(
         "data that the table lacks",
@@ -110,13 +106,7 @@ CASES = [
     Case(
         "an unknown table in a dashboard",
         "fcn dashboard table7 --entity me --project fcn --dry-run",
-        (
-            "Unknown table 'table7'. Choose from cvpr2015/claims, cvpr2015/figure5, "
-            "cvpr2015/table1, cvpr2015/table2, cvpr2015/table3, cvpr2015/table4, cvpr2015/table5, "
-            "cvpr2015/table6, pami2016/context, pami2016/masking, pami2016/more_data, "
-            "pami2016/nyud, pami2016/optimization, pami2016/siftflow, pami2016/skips, "
-            "pami2016/voc_test, upper_bounds."
-        ),
+        UNKNOWN_TABLE,
     ),
     Case(
         "a key that no run has",

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from fcn_lightning.models.backbones import large_kernel, vgg16
 from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
+from fcn_lightning.models.geometry import window_of
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -76,6 +77,7 @@ def test_fc6_of_full_width_is_a_product_for_images_of_voc():
     with torch.device("meta"):
         fc6 = vgg16().fc6
     assert fc6.weight.numel() == 102_760_448
-    assert fc6._is_product(torch.zeros(1, 512, 18, 22))  # pool5 of 375 x 500
-    assert not fc6._is_product(torch.zeros(1, 512, 18, 22, device="meta"))
-    assert not fc6._is_product(torch.zeros(6, 512, 18, 22)), "6 x 12 x 16 = 1152 positions"
+    window = window_of(fc6)
+    assert fc6._is_product(torch.zeros(1, 512, 18, 22), window)  # pool5 of 375 x 500
+    assert not fc6._is_product(torch.zeros(1, 512, 18, 22, device="meta"), window)
+    assert not fc6._is_product(torch.zeros(6, 512, 18, 22), window), "6 x 12 x 16 = 1152 positions"

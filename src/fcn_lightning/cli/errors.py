@@ -40,7 +40,7 @@ ADVICE = {
 """Advice for errors of the operating system; a missing file needs none."""
 
 PLUGINS = {"hydra/sweeper": "pip install 'fcn-lightning[search]' installs optuna."}
-"""How to install the choices of a group that come with plugins."""
+"""The packages that bring the choices of a group."""
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def _common(a: str, b: str) -> str:
 
 
 def _fit(folder: Folder) -> tuple[int, int, int, int]:
-    """How well a folder fits: the number of pairs, and whether names say which are the labels."""
+    """The quality of a fit: the number of pairs, and whether names identify the labels."""
     where = f"{folder.labels.name} {folder.label_suffix}".lower()
     images = f"{folder.images.name} {folder.image_suffix}".lower()
     named = sum(part in where for part in LABELS) - sum(part in images for part in LABELS)

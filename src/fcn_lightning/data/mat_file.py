@@ -130,7 +130,7 @@ def _check_sparse(
 
 
 def _outside(rows: ndarray, shape: tuple[int, ...]) -> bool:
-    """Whether a row is none of an array's."""
+    """Return whether an index lies outside the rows of an array."""
     return bool(((rows < 0) | (rows >= shape[0])).any())
 
 

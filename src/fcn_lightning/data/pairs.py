@@ -139,7 +139,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_new(folder: Path, seen: set[Path]) -> bool:
-    """Whether a folder was not walked yet: links may lead back to a folder above."""
+    """Return whether a folder is seen for the first time; links may lead back to a parent."""
     place = folder.resolve()
     if place in seen:
         return False

@@ -63,7 +63,7 @@ class Augmented(Dataset[Sample]):
         labels = {name: tv_tensors.Mask(label) for name, label in by_name(sample["label"]).items()}
         size = next(iter(images.values())).shape[1:]
         with torch.random.fork_rng(devices=[]):
-            # torch.manual_seed would also seed GPUs, which takes as long as reading a label
+            # torch.manual_seed seeds GPUs too, which takes a millisecond where there is none.
             torch.default_generator.manual_seed(
                 seed_of("augmentation", self.seed, draw.step, draw.place)
             )

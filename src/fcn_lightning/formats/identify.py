@@ -108,7 +108,7 @@ def _check_normalization(path: Path, theirs: object, network: Network) -> None:
 
 
 def _reading(path: Path, network: Network) -> str | None:
-    """How a classifier with torchvision's layer names was read; Caffe's may have them too."""
+    """The reading of a classifier with torchvision's layer names; Caffe's may have them too."""
     name = network.description["normalize"]
     if not isinstance(name, str) or len(NORMALIZATIONS[name].mean) != 3:
         return None

@@ -37,7 +37,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image can be cut so that every kept score sees the pixels that it would see in it.
+    """A way to cut an image in which every kept score sees the same pixels as in the whole image.
 
     Attributes:
         alignment: Tiles start at multiples of it, and end a multiple of it before the image's end:

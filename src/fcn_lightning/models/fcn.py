@@ -86,7 +86,7 @@ class FCN(nn.Module):
 
     @property
     def has_global_gates(self) -> bool:
-        """Whether a pixel's scores depend on all of the image, beyond their receptive field.
+        """True if the scores of a pixel depend on the whole image, beyond its receptive field.
 
         A backbone with global gates (squeeze and excitation) has a true `has_global_gates`.
         """

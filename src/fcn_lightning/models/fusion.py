@@ -56,7 +56,7 @@ class LateFusion(nn.Module):
 
     @property
     def has_global_gates(self) -> bool:
-        """Whether a pixel's scores depend on all of the image, as for FCN."""
+        """True if the scores of a pixel depend on the whole image; see `FCN.has_global_gates`."""
         return any(getattr(branch, "has_global_gates", False) for branch in self.branches.values())
 
     def fused(self, image: Mapping[str, Tensor]) -> Float[Tensor, "n classes _ _"]:

@@ -66,7 +66,7 @@ def predictions(
 
 
 def _are_vocs(labels: LabelSet) -> bool:
-    """Whether classes have VOC's names; checkpoints without names number them."""
+    """Return whether the classes are VOC's, by name or, if a checkpoint has no names, by number."""
     return labels.classes in (VOC.classes, tuple(map(str, range(len(VOC)))))
 
 

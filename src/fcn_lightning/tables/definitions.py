@@ -130,7 +130,7 @@ class Row(Strict):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is trained, measured or submitted; other methods' rows are only printed."""
+        """True if we train, measure or submit the row; rows of other methods are only printed."""
         own = any(own.overrides is not None for own in self.by_data.values())
         return own or (self.overrides, self.network, self.stride) != (None, None, None)
 

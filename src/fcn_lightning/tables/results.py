@@ -83,7 +83,7 @@ class Result(Strict):
 
     @property
     def is_run(self) -> bool:
-        """Whether the row is trained on this data."""
+        """True if the row is trained on this data set."""
         return any(column(name).kind == "score" for name in self.columns)
 
     def value(self, name: str) -> tuple[float, float | None] | None:

@@ -63,7 +63,7 @@ class Chain(Backbone):
         self._taps[name] = last
         self.endpoints[last] = Endpoint(channels, grid)
         self.smallest_input = geometry.smallest_input(windows)
-        self._narrow = self._narrow_borders()
+        self._borders = self._find_borders()
         self._padding = getattr(next(self.children()), "padding", None)
 
     def until(self, endpoint: str) -> None:
@@ -76,12 +76,12 @@ class Chain(Backbone):
             delattr(self, layer)
         windows = [geometry.window_of(layer) for layer in self.children()]
         self.smallest_input = geometry.smallest_input([w for w in windows if w is not None])
-        self._narrow = self._narrow_borders()
+        self._borders = self._find_borders()
 
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         """Compute all endpoints of a normalized image, from fine to coarse."""
         maps: dict[str, Tensor] = {}
-        borders, x = self._borders(), image
+        borders, x = self._borders_left_out(), image
         for name, layer in self.named_children():
             if borders and isinstance(layer, nn.Conv2d) and x is image:
                 x = borders[0].padded(layer, x)
@@ -93,22 +93,24 @@ class Chain(Backbone):
                 x = border.completed(x, borders[0].cut) if borders else maps[self._taps[name]]
         return maps
 
-    def _borders(self) -> list[Border]:
-        """The borders of the first stages; none in exports, which are for images of all sizes."""
+    def _borders_left_out(self) -> list[Border]:
+        """The part of the border that each stage leaves out in this pass.
+
+        None if the padding was changed, and none in torch.export, which would fix the image's size.
+        """
         padding = getattr(next(self.children()), "padding", None)
         narrow = self.narrow_border and padding == self._padding
-        return list(self._narrow) if narrow and not torch.compiler.is_exporting() else []
+        return list(self._borders) if narrow and not torch.compiler.is_exporting() else []
 
-    def _narrow_borders(self) -> tuple[Border, ...]:
-        """The part of the border that each stage leaves out."""
+    def _find_borders(self) -> tuple[Border, ...]:
+        if not isinstance(next(self.children()), nn.Conv2d):
+            return ()
         stages: list[list[Window]] = [[]]
         for name, layer in self.named_children():
             if (window := geometry.window_of(layer)) is not None:
                 stages[-1].append(window)
             if name in self._taps:
                 stages.append([])
-        if not isinstance(next(self.children()), nn.Conv2d):
-            return ()
         return narrow_borders(tuple(tuple(stage) for stage in stages if stage))
 
 

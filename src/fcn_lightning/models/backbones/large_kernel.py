@@ -8,50 +8,39 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.onnx import is_in_onnx_export
 
+from fcn_lightning.models.geometry import Window, window_of
+
 FEWEST_WEIGHTS = 2**22
 MOST_POSITIONS = 1024
-"""Of the kernel in the maps of a batch. The patches of VGG-16 then have 103 MB."""
+"""Places of the kernel in a batch of maps. The patches of VGG-16 then take 103 MB."""
 
 
 class LargeKernelConv2d(nn.Conv2d):
     """A convolution that a CPU computes as one product of its weights and the patches of a map.
 
-    A CPU's convolution reorders all weights in each pass, forward and backward; fc6 of VGG-16 has
-    103 million for some 200 positions, and takes half the time this way. With fewer weights or more
-    positions, and on other devices, this is a usual convolution.
+    A CPU's convolution reorders all weights in each pass, forward and backward. fc6 of VGG-16 has
+    103 million of them for some 200 positions, and a product takes about half the time. With fewer
+    weights or more positions, and on other devices, this is an ordinary convolution.
     """
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n _ _ _"]:
-        if not self._is_product(x):
+        window = window_of(self)
+        assert window is not None
+        if not self._is_product(x, window):
             return super().forward(x)
-        h, w = self._out_size(x)
-        patches = F.unfold(x, self.kernel_size, self.dilation, self._pads(), self.stride)
+        n, (h, w) = len(x), map(window.out_size, x.shape[2:])
+        patches = F.unfold(x, self.kernel_size, self.dilation, window.pad, self.stride)
         weight = self.weight
         if not weight.is_contiguous():  # channels last
             weight = weight.permute(0, 2, 3, 1)
-            patches = (
-                patches.view(len(x), self.in_channels, -1, h * w).transpose(1, 2).flatten(1, 2)
-            )
+            patches = patches.view(n, self.in_channels, -1, h * w).transpose(1, 2).flatten(1, 2)
         bias = self.bias[:, None] if self.bias is not None else x.new_zeros(1)
         product = torch.addmm(bias, weight.flatten(1), patches.transpose(0, 1).flatten(1))
-        return product.view(-1, len(x), h, w).transpose(0, 1)
+        return product.view(-1, n, h, w).transpose(0, 1)
 
-    def _is_product(self, x: Tensor) -> bool:
+    def _is_product(self, x: Tensor, window: Window) -> bool:
         if x.device.type != "cpu" or torch.compiler.is_compiling() or is_in_onnx_export():
             return False
-        h, w = self._out_size(x)
+        h, w = map(window.out_size, x.shape[2:])
         few = min(h, w) > 0 and len(x) * h * w <= MOST_POSITIONS
         return few and self.groups == 1 and self.weight.numel() >= FEWEST_WEIGHTS
-
-    def _out_size(self, x: Tensor) -> tuple[int, int]:
-        h, w = (
-            (side + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-            for side, pad, dilation, kernel, stride in zip(
-                x.shape[2:], self._pads(), self.dilation, self.kernel_size, self.stride
-            )
-        )
-        return h, w
-
-    def _pads(self) -> tuple[int, ...]:
-        assert not isinstance(self.padding, str)
-        return self.padding
