@@ -171,6 +171,7 @@ def test_without_the_test_list_label_maps_are_counted() -> None:
         (gzip.compress(b"hello" * 300), "is damaged: invalid header."),
         (b"PK\x03\x04" + bytes(100), "is damaged: File is not a zip file."),
     ],
+    ids=["text", "empty", "gzip of text", "damaged zip"],  # gzip's content has the time in it
 )
 def test_other_files(content: bytes, sentence: str) -> None:
     path = Path("a.tgz")
