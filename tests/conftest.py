@@ -60,6 +60,9 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Leaves what has been imported out of the searches for garbage, a tenth of all time."""
+    import composing
+
+    composing.files_once()
     gc.freeze()
     gc.enable()
 

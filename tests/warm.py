@@ -49,12 +49,12 @@ def run(
         ranks: Processes of one run, with the variables that torchrun sets.
         first: Called in each process before the command.
     """
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    together = variables_of_ranks(ranks) if ranks > 1 else {}
     with tempfile.TemporaryDirectory() as output:
         processes = []
         for rank in range(ranks):
-            of_rank = {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(ranks)}
-            variables = {**os.environ, **environment, **((address | of_rank) if ranks > 1 else {})}
+            of_rank = {**together, "LOCAL_RANK": str(rank)} if together else {}
+            variables = {**os.environ, **environment, **of_rank}
             own = (module, arguments, folder, variables, Path(output, str(rank)), first)
             processes.append(CONTEXT.Process(target=_command, args=own))
             processes[-1].start()
@@ -94,6 +94,12 @@ def _command(
     if first:
         first()
     importlib.import_module(f"fcn_lightning.cli.{module}").main()
+
+
+def variables_of_ranks(number: int) -> dict[str, str]:
+    """The environment that the processes of one run have in common; each has its LOCAL_RANK."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    return {**address, "NODE_RANK": "0", "WORLD_SIZE": str(number)}
 
 
 def _free_port() -> int:

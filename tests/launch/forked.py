@@ -1,4 +1,4 @@
-"""Jobs of a sweep as forks of its process, which has imported all that they need."""
+"""Jobs of a sweep, and their processes, as forks of a process that has imported what they need."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, NoReturn
 
+import warm
+from fcn_lightning.cli import train
 from fcn_lightning.launch import local
+from fcn_lightning.runs.processes import PARENT
 
 
 def fork_jobs() -> None:
-    """Let the sweeps of this process fork their jobs, which then have one process each."""
+    """Let the sweeps of this process fork their jobs."""
     local.subprocess = SimpleNamespace(  # type: ignore[assignment]
         Popen=Fork, DEVNULL=local.subprocess.DEVNULL, STDOUT=local.subprocess.STDOUT
     )
@@ -27,16 +30,7 @@ class Fork:
         self, command: Sequence[str], env: Mapping[str, str], stdout: IO[bytes], **others: object
     ) -> None:
         self.status: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                _train(command[3:], env, stdout.fileno())
-            except SystemExit as ended:
-                _end(int(ended.code or 0))
-            except BaseException:
-                traceback.print_exc()
-                _end(1)
-            _end(0)
+        self.pid = _forked(lambda: _train(command[3:], env, stdout.fileno()))
 
     def poll(self) -> int | None:
         if self.status is None:
@@ -48,10 +42,27 @@ class Fork:
         os.kill(self.pid, signal.SIGTERM)
 
 
+def _forked(work: Callable[[], None]) -> int:
+    """The number of a new process that does this work and ends."""
+    pid = os.fork()
+    if pid == 0:
+        _end(_status(work))
+    return pid
+
+
+def _status(work: Callable[[], None]) -> int:
+    try:
+        work()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 def _train(arguments: Sequence[str], environment: Mapping[str, str], output: int) -> None:
     from hydra.core.global_hydra import GlobalHydra
-
-    from fcn_lightning.cli import train
 
     os.setsid()
     for number in (1, 2):
@@ -62,10 +73,22 @@ def _train(arguments: Sequence[str], environment: Mapping[str, str], output: int
     os.environ.update(environment)
     GlobalHydra.instance().clear()
     sys.argv = ["fcn-train", *arguments]
+    if "trainer.devices=2" not in arguments:
+        train.main()
+        return
+    os.environ.update(warm.variables_of_ranks(2))
+    other = _forked(_second)
+    os.environ["LOCAL_RANK"] = "0"
+    train.main()
+    os.waitpid(other, 0)
+
+
+def _second() -> None:
+    os.environ.update({"LOCAL_RANK": "1", PARENT: str(os.getppid())})
     train.main()
 
 
-def _end(status: int) -> None:
+def _end(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

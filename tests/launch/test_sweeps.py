@@ -98,10 +98,7 @@ class Resumed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def resumed(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
-    """Two stages on two seeds, of an experiment of one's own; one folder is locked at first.
-
-    The jobs of the first sweep are forks; those of the second one are real commands.
-    """
+    """Two stages on two seeds, of an experiment of one's own; one folder is locked at first."""
     top = tmp_path_factory.mktemp("resumed")
     files = {
         "mine/experiment/mine.yaml": (
@@ -125,13 +122,13 @@ def resumed(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resume
     options = ["--config-dir", str(top / "mine"), f"hydra.searchpath=[{top}/more]"]
     command = [*options, *own, "head=fcn16s,fcn32s", "seed=0,1"]
 
-    def outcome(*more: str, first: Callable[[], None] | None = None) -> Outcome:
+    def outcome(*more: str) -> Outcome:
         arguments = ("-m", *command, *more)
-        done = warm.run("train", *arguments, folder=top, environment=OFFLINE, first=first)
+        done = warm.run("train", *arguments, folder=top, environment=OFFLINE, first=fork_jobs)
         return Outcome(done.returncode, done.stderr, states(last(runs)), logs(last(runs)))
 
     with locked(broken / "train.log"):
-        first = outcome("trainer=cpu", "hydra.launcher.cpu_slots=2", first=fork_jobs)
+        first = outcome("trainer=cpu", "hydra.launcher.cpu_slots=2")
     scores = runs.glob("mine/*/*/scores.json")
     before = {path: path.stat().st_mtime_ns for path in scores}
     again = outcome(*DDP, "logger=csv")

@@ -1,0 +1,66 @@
+"""Compositions that read and merge the same files once.
+
+Hydra composes a config from a list of files, which overrides of groups select, and then applies
+the other overrides. Tests compose a thousand configs from some eighty lists, and reading and
+merging takes most of the time. A list with files of a test's own is read each time.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
+from hydra.core.default_element import ResultDefault
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+T = TypeVar("T")
+
+SHIPPED = {"hydra", "main", "schema"}
+"""The providers of files that no test changes."""
+
+merge = ConfigLoaderImpl._compose_config_from_defaults_list
+kept: dict[Hashable, object] = {}
+
+
+def files_once() -> None:
+    """Let this process read and merge the files of each list once."""
+    config_loader_impl.create_defaults_list = _list
+    ConfigLoaderImpl._compose_config_from_defaults_list = _merged  # type: ignore[method-assign]
+
+
+def _once(repo: IConfigRepository, key: str, make: Callable[[], T]) -> T:
+    sources = repo.get_sources()
+    if not SHIPPED.issuperset(source.provider for source in sources):
+        return make()
+    whole = (key, *(source.path for source in sources))
+    if whole not in kept:
+        kept[whole] = make()
+    return kept[whole]  # type: ignore[return-value]
+
+
+def _list(
+    repo: IConfigRepository,
+    config_name: str | None,
+    overrides_list: list[Override],
+    prepend_hydra: bool,
+    skip_missing: bool,
+) -> DefaultsList:
+    others = Overrides(repo, overrides_list).config_overrides
+    groups = [o for o in overrides_list if o not in others and not o.is_sweep_override()]
+    key = f"{config_name} {[o.input_line for o in groups]} {prepend_hydra} {skip_missing}"
+    arguments = repo, config_name, groups, prepend_hydra, skip_missing
+    found = _once(repo, key, lambda: create_defaults_list(*arguments))
+    return dataclasses.replace(found, config_overrides=others)
+
+
+def _merged(
+    loader: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository
+) -> DictConfig:
+    return copy.deepcopy(_once(repo, str(defaults), lambda: merge(loader, defaults, repo)))
