@@ -7,8 +7,8 @@ merging takes most of the time. A list with files of a test's own is read each t
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import pickle
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
@@ -63,4 +63,6 @@ def _list(
 def _merged(
     loader: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository
 ) -> DictConfig:
-    return copy.deepcopy(_once(repo, str(defaults), lambda: merge(loader, defaults, repo)))
+    pickled = _once(repo, str(defaults), lambda: pickle.dumps(merge(loader, defaults, repo)))
+    config: DictConfig = pickle.loads(pickled)  # faster than a copy
+    return config

@@ -83,7 +83,7 @@ def differences(
     return {
         key: (one.get(key, absent), other.get(key, absent))
         for key in sorted({*one, *other})
-        if not _is_below(key, (*FREE, *free)) and one.get(key) != other.get(key)
+        if one.get(key) != other.get(key) and not _is_below(key, (*FREE, *free))
     }
 
 
