@@ -33,6 +33,7 @@ SECTIONS: dict[str, Callable[[int], Iterator[Row]]] = {
     "scoring": images.scoring,
     "overhead": runs.overhead,
     "startup": runs.startup,
+    "sweep": runs.sweep,
     "validation": runs.validation,
 }
 

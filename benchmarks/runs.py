@@ -34,6 +34,11 @@ TINY = (
     "callbacks=none", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
 )  # fmt: skip
 STEPS = 400
+SMALL = (
+    "experiment=shapes", "init_from=null", "recipe.max_steps=20", "recipe.val_every=20",
+    "num_workers=0", "trainer=cpu", "logger=csv",
+)  # fmt: skip
+NUM_JOBS = 8
 NUM_VALIDATED, NUM_SEG11VALID = 16, 736
 
 
@@ -80,6 +85,18 @@ def _bare_step() -> float:
             schedule.step()
 
     return timed(loop)[0] / STEPS
+
+
+def sweep(repeats: int) -> Iterator[Row]:
+    """A sweep of small jobs, one at a time, beside as many commands. CPU time is not collected."""
+    train, what = [sys.executable, "-m", "fcn_lightning.cli.train"], f"{NUM_JOBS} jobs of 20 steps"
+    with tempfile.TemporaryDirectory() as runs:
+        own = [*SMALL, f"paths.runs={runs}"]
+        _cpu([*train, *own, "seed=100"])  # draws the images
+        commands = NUM_JOBS * _cpu([*train, *own, "seed=101"])[1]
+        jobs = _cpu([*train, "-m", *own, f"seed=range({NUM_JOBS})"])[1]
+    yield Row("sweep", what, "a command for each", wall=commands, unit="s")
+    yield Row("sweep", what, "a sweep", wall=jobs, unit="s", ratio=commands / jobs)
 
 
 def startup(repeats: int) -> Iterator[Row]:

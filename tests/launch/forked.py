@@ -1,4 +1,4 @@
-"""Jobs of a sweep, and their processes, as forks of a process that has imported what they need."""
+"""Jobs of a sweep, and their processes, as forks of a sweep that has imported what they need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from fcn_lightning.runs.processes import PARENT
 
 
 def fork_jobs() -> None:
-    """Let the sweeps of this process fork their jobs."""
+    """Let this process fork the jobs of its sweeps itself, without a server that imports."""
+    local.can_fork = lambda jobs: False
     local.subprocess = SimpleNamespace(  # type: ignore[assignment]
         Popen=Fork, DEVNULL=local.subprocess.DEVNULL, STDOUT=local.subprocess.STDOUT
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from cluster.processes import running_with, wait_until
+from fcn_lightning.launch import local
 from fcn_lightning.launch.job import Job, SweepFile
 from fcn_lightning.launch.local import LocalSweep, Slots
 from fcn_lightning.runs.compose import compose
@@ -58,6 +59,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     codes: dict[int, str] = {}
     command = property(lambda job: [sys.executable, "-c", codes[job.number]])
     monkeypatch.setattr(Job, "command", command)
+    monkeypatch.setattr(local, "can_fork", lambda jobs: False)
     return codes
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fcn_lightning.launch.forks import Fork, can_fork
 from fcn_lightning.launch.job import Job, SweepFile
 from fcn_lightning.launch.status import Remaining, Status
 from fcn_lightning.runs.devices import Needs
@@ -77,7 +78,8 @@ class LocalSweep:
         self.environment, self.remaining = environment, remaining
         self.jobs: list[Job] = []
         self._file = SweepFile(folder)
-        self._processes: dict[Job, subprocess.Popen[bytes]] = {}
+        self._processes: dict[Job, subprocess.Popen[bytes] | Fork] = {}
+        self._forks = False
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Run jobs to their end; SIGTERM or Ctrl-C stops those that run, and the sweep.
@@ -93,6 +95,7 @@ class LocalSweep:
             job.log = self.folder / f"{job.number}.log"
             invalidate(job.run)
         self.jobs += jobs
+        self._forks = can_fork(jobs)
         with Status(jobs, self.remaining) as status, _collected_signals() as signals:
             try:
                 while self._advance() and not signals:
@@ -121,15 +124,19 @@ class LocalSweep:
     def _start(self, job: Job, gpus: list[str]) -> None:
         assert job.log is not None
         job.gpus = gpus
-        with job.log.open("ab") as log:
-            self._processes[job] = subprocess.Popen(
-                job.command,
-                env=self._environment(job),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the sweep alone, which stops its jobs
-            )
+        if self._forks:
+            _, _, module, *arguments = job.command
+            self._processes[job] = Fork(module, arguments, self._environment(job), job.log)
+        else:
+            with job.log.open("ab") as log:
+                self._processes[job] = subprocess.Popen(
+                    job.command,
+                    env=self._environment(job),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C reaches the sweep alone, which stops its jobs
+                )
         job.state, job.started = "running", time.monotonic()
 
     def _environment(self, job: Job) -> dict[str, str]:
