@@ -29,8 +29,13 @@ def confusion_matrix(
     """
     void, num_pairs = (label < 0) | (label >= num_classes), num_classes**2
     pairs = (label.int() * num_classes + prediction.int()).masked_fill_(void, num_pairs)
-    counts = torch.bincount(pairs.flatten(), minlength=num_pairs + 1)[:num_pairs]
-    return counts.view(num_classes, num_classes)
+    if pairs.is_cuda:  # there bincount waits for the largest value
+        counts = pairs.new_zeros(num_pairs + 1, dtype=torch.long)
+        pairs = pairs.flatten().long()
+        counts.scatter_add_(0, pairs, torch.ones_like(pairs))
+    else:
+        counts = torch.bincount(pairs.flatten(), minlength=num_pairs + 1)
+    return counts[:num_pairs].view(num_classes, num_classes)
 
 
 def scores(confusion: Int[Tensor, "classes classes"]) -> Scores:

@@ -87,7 +87,7 @@ class SegmentationTask(LightningModule):
         self.results: dict[str, Results] = {}
         self.scores = {head: SegmentationScores(len(of)) for head, of in self.labels.items()}
         self.metrics = torch.nn.ModuleList(self.scores.values())  # moved with the module
-        self.loss = MeanMetric().set_dtype(torch.float64)
+        self.loss = MeanMetric(nan_strategy="disable").set_dtype(torch.float64)
         self._step_losses: list[Tensor] = []
         self._unchecked: list[tuple[int, list[str], Tensor]] = []
         self.arrange(memory_format)

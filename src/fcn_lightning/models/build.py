@@ -127,9 +127,10 @@ def _fcn(
         heads = {"": skip_head(num_classes, suffix)}
     else:
         heads = {name: skip_head(classes, f"_{name}") for name, classes in num_classes.items()}
-    last = next(iter(heads.values())).last
-    if last != list(chain.endpoints)[-1]:
-        chain.until(last)
+    one = next(iter(heads.values()))  # all read the same endpoints
+    if one.last != list(chain.endpoints)[-1]:
+        chain.until(one.last)
+    chain.needed = (one.last, *one.skips)
     return FCN(normalize, chain, heads[""] if "" in heads else Heads(heads), image_scale)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from torch import nn
@@ -24,6 +25,8 @@ class Backbone(nn.Module):
         endpoints: The maps that `forward` returns, from fine to coarse;
             `fcn_lightning.models.tracing.trace` finds them for any module of convolutions and
             pooling.
+        needed: The endpoints that a network's head reads; None for all. `forward` may leave out the
+            others.
         smallest_input: The smallest side of an image that `forward` accepts; the network pads
             smaller images.
         has_global_gates: Every output depends on the whole image, by squeeze and excitation for
@@ -31,6 +34,7 @@ class Backbone(nn.Module):
     """
 
     endpoints: dict[str, Endpoint]
+    needed: Collection[str] | None = None
     smallest_input: int = 1
     has_global_gates: bool = False
 

@@ -79,7 +79,7 @@ class Chain(Backbone):
         self._borders = self._find_borders()
 
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
-        """Compute all endpoints of a normalized image, from fine to coarse."""
+        """Compute the endpoints of a normalized image that are needed, from fine to coarse."""
         maps: dict[str, Tensor] = {}
         borders, x = self._borders_left_out(), image
         for name, layer in self.named_children():
@@ -87,10 +87,14 @@ class Chain(Backbone):
                 x = borders[0].padded(layer, x)
             else:
                 x = layer(x)
-            if name in self._taps:
+            if (endpoint := self._taps.get(name)) is not None:
                 border = borders.pop(0) if borders else Border()
-                maps[self._taps[name]] = border.completed(x)
-                x = border.completed(x, borders[0].cut) if borders else maps[self._taps[name]]
+                is_needed = self.needed is None or endpoint in self.needed
+                if is_needed or not borders:
+                    whole = border.completed(x)
+                if is_needed:
+                    maps[endpoint] = whole
+                x = border.completed(x, borders[0].cut) if borders else whole
         return maps
 
     def _borders_left_out(self) -> list[Border]:
