@@ -11,6 +11,7 @@ from typing import Any
 FREE = (
     "seed", "name", "tags", "paths", "logger", "num_workers", "resume", "overwrite", "traceback",
     "memory_format",  # rounds otherwise, as another processor does
+    "activation_checkpointing",
     "data.root", "data.voc_root", "data.sbd_root", "data.download",
     "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy",
     "trainer.max_steps", "trainer.gradient_clip_val",  # as the recipe says

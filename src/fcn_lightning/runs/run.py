@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fcn_lightning.data import Augment, Mask
 from fcn_lightning.models import Classifier, Network, build
+from fcn_lightning.models.backbones import Backbone
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
 from fcn_lightning.runs.compose import compose, missing_keys, plain
@@ -42,6 +43,7 @@ class Settings(BaseModel):
     normalize: str | dict[str, str]
     fusion: Literal["early", "late"] | None
     memory_format: Literal["auto", "contiguous", "channels_last"]
+    activation_checkpointing: bool
     image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
     init_from: str | dict[str, str] | None
@@ -110,7 +112,7 @@ class Run:
 
 def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network:
     """Build the network of a composed config, for a number of classes (or one for each head)."""
-    return build(
+    network = build(
         backbone=description_of(config.backbone),
         head=plain(config.head),
         num_classes=num_classes,
@@ -118,6 +120,17 @@ def network_of(config: DictConfig, num_classes: int | dict[str, int]) -> Network
         fusion=config.fusion,
         image_scale=config.image_scale,
     )
+    if config.activation_checkpointing:
+        _checkpoint_activations(network)
+    return network
+
+
+def _checkpoint_activations(network: Network) -> None:
+    backbones = [module for module in network.modules() if isinstance(module, Backbone)]
+    if not backbones:
+        raise ValueError("head=classifier has no activation_checkpointing. Set it to false.")
+    for backbone in backbones:
+        backbone.checkpoint_activations()
 
 
 def read_run(

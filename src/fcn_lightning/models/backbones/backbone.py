@@ -38,6 +38,17 @@ class Backbone(nn.Module):
     smallest_input: int = 1
     has_global_gates: bool = False
 
+    def checkpoint_activations(self) -> None:
+        """Let training keep fewer maps, and compute the others again in the backward pass.
+
+        Raises:
+            ValueError: This backbone cannot.
+        """
+        raise ValueError(
+            f"{type(self).__name__} cannot compute its maps again. Set `activation_checkpointing` "
+            "to false, or override its method `checkpoint_activations`."
+        )
+
     def until(self, endpoint: str) -> None:
         """Remove the layers after an endpoint.
 

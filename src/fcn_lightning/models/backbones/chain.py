@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from fcn_lightning.models import geometry
 from fcn_lightning.models.backbones.backbone import Backbone, Endpoint
@@ -32,6 +33,7 @@ class Chain(Backbone):
     """
 
     narrow_border = True
+    _recomputes = False
 
     def __init__(
         self,
@@ -78,24 +80,38 @@ class Chain(Backbone):
         self.smallest_input = geometry.smallest_input([w for w in windows if w is not None])
         self._borders = self._find_borders()
 
+    def checkpoint_activations(self) -> None:
+        self._recomputes = True
+
     def forward(self, image: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         """Compute the endpoints of a normalized image that are needed, from fine to coarse."""
         maps: dict[str, Tensor] = {}
         borders, x = self._borders_left_out(), image
-        for name, layer in self.named_children():
-            if borders and isinstance(layer, nn.Conv2d) and x is image:
-                x = borders[0].padded(layer, x)
+        for endpoint, layers in self._stages():
+            first = borders[0] if borders and x is image else None
+            if self._recomputes and torch.is_grad_enabled() and endpoint != [*self.endpoints][-1]:
+                x = checkpoint(_through, layers, x, first, use_reentrant=False)
             else:
-                x = layer(x)
-            if (endpoint := self._taps.get(name)) is not None:
-                border = borders.pop(0) if borders else Border()
-                is_needed = self.needed is None or endpoint in self.needed
-                if is_needed or not borders:
-                    whole = border.completed(x)
-                if is_needed:
-                    maps[endpoint] = whole
-                x = border.completed(x, borders[0].cut) if borders else whole
+                x = _through(layers, x, first)
+            border = borders.pop(0) if borders else Border()
+            is_needed = self.needed is None or endpoint in self.needed
+            if is_needed or not borders:
+                whole = border.completed(x)
+            if is_needed:
+                maps[endpoint] = whole
+            x = border.completed(x, borders[0].cut) if borders else whole
         return maps
+
+    def _stages(self) -> list[tuple[str, list[nn.Module]]]:
+        """Each endpoint, and the layers after the one before it."""
+        stages: list[tuple[str, list[nn.Module]]] = []
+        layers: list[nn.Module] = []
+        for name, layer in self.named_children():
+            layers.append(layer)
+            if name in self._taps:
+                stages.append((self._taps[name], layers))
+                layers = []
+        return stages
 
     def _borders_left_out(self) -> list[Border]:
         """The part of the border that each stage leaves out in this pass.
@@ -109,13 +125,17 @@ class Chain(Backbone):
     def _find_borders(self) -> tuple[Border, ...]:
         if not isinstance(next(self.children()), nn.Conv2d):
             return ()
-        stages: list[list[Window]] = [[]]
-        for name, layer in self.named_children():
-            if (window := geometry.window_of(layer)) is not None:
-                stages[-1].append(window)
-            if name in self._taps:
-                stages.append([])
-        return narrow_borders(tuple(tuple(stage) for stage in stages if stage))
+        windows = [[geometry.window_of(layer) for layer in layers] for _, layers in self._stages()]
+        return narrow_borders(tuple(tuple(w for w in stage if w is not None) for stage in windows))
+
+
+def _through(layers: Sequence[nn.Module], x: Tensor, first: Border | None) -> Tensor:
+    """The output of a stage, whose first convolution pads by what this border leaves."""
+    if first is not None:
+        x, layers = first.padded(cast(nn.Conv2d, layers[0]), x), layers[1:]
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def check_sizes(
