@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-IMPORTED = ["lightning", "wandb", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate"]
+IMPORTED = [
+    "lightning", "wandb.sdk.launch", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
+]  # fmt: skip
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(IMPORTED)

@@ -96,7 +96,8 @@ def by_processes(experiment: str, data: Path, top: Path) -> dict[int, Path]:
     for number in (1, 2):
         trainer = [f"trainer.devices={number}", "trainer.strategy=auto"] if number == 1 else []
         trainer = trainer or ["trainer=ddp_cpu", "trainer.devices=2"]
-        more = *LEARNING, *trainer, "logger=wandb", "memory_format=channels_last"
+        logger = "logger=wandb" if (experiment, number) == ("siftflow", 1) else "logger=csv"
+        more = *LEARNING, *trainer, logger, "memory_format=channels_last"
         own = overrides(experiment, data, top / str(number), *more)
         done = warm.run("train", *own, folder=top, ranks=number, environment=OFFLINE)
         assert done.returncode == 0, done.stderr

@@ -18,7 +18,10 @@ from pathlib import Path
 from fcn_lightning.launch.job import Job
 from fcn_lightning.runs.processes import PARENT
 
-IMPORTED = ["hydra", "lightning", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate"]
+IMPORTED = [
+    "hydra", "lightning", "wandb.sdk.launch", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
+]  # fmt: skip
+"""What a run imports; that part of W&B when it is logged."""
 
 
 def can_fork(jobs: Sequence[Job]) -> bool:
