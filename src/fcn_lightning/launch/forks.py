@@ -19,9 +19,9 @@ from fcn_lightning.launch.job import Job
 from fcn_lightning.runs.processes import PARENT
 
 IMPORTED = [
-    "hydra", "lightning", "wandb.sdk.launch", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
+    "hydra", "lightning", "wandb.sdk.launch",  # by W&B when a run starts
+    "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
 ]  # fmt: skip
-"""What a run imports; that part of W&B when it is logged."""
 
 
 def can_fork(jobs: Sequence[Job]) -> bool:
@@ -79,6 +79,7 @@ def _run(module: str, arguments: list[str], environment: dict[str, str], log: Pa
     if threads := environment.get("OMP_NUM_THREADS"):  # the server has read another value
         torch.set_num_threads(int(threads))
     threading.Thread(target=_end_with_sweep, daemon=True).start()
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
     sys.argv = [module, *arguments]
     importlib.import_module(module).main()
 

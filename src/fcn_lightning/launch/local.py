@@ -95,7 +95,7 @@ class LocalSweep:
             job.log = self.folder / f"{job.number}.log"
             invalidate(job.run)
         self.jobs += jobs
-        self._forks = can_fork(jobs)
+        self._forks = can_fork(self.jobs)
         with Status(jobs, self.remaining) as status, _collected_signals() as signals:
             try:
                 while self._advance() and not signals:

@@ -126,7 +126,8 @@ class Chain(Backbone):
         if not isinstance(next(self.children()), nn.Conv2d):
             return ()
         windows = [[geometry.window_of(layer) for layer in layers] for _, layers in self._stages()]
-        return narrow_borders(tuple(tuple(w for w in stage if w is not None) for stage in windows))
+        stages = [tuple(w for w in stage if w is not None) for stage in windows]
+        return narrow_borders(tuple(stage for stage in stages if stage))
 
 
 def _through(layers: Sequence[nn.Module], x: Tensor, first: Border | None) -> Tensor:
