@@ -81,7 +81,8 @@ def _train(arguments: Sequence[str], environment: Mapping[str, str], output: int
     other = _forked(_second)
     os.environ["LOCAL_RANK"] = "0"
     train.main()
-    os.waitpid(other, 0)
+    _, status = os.waitpid(other, 0)
+    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def _second() -> None:

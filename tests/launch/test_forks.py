@@ -7,30 +7,41 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import warm
 from cluster.processes import running_with, wait_until
-from fcn_lightning.launch.forks import Fork
+from fcn_lightning.launch.forks import Fork, ForkServer
 from fcn_lightning.launch.job import SweepFile
 from fcn_lightning.runs.processes import PARENT
 
 Tiny = Callable[..., list[str]]
-Start = Callable[..., Fork]
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """Forks a command of forked_main, with its output in `log`."""
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A job's, which finds the tests."""
+    path = os.pathsep.join([str(TESTS), *sys.path])
+    own = {"OF_TEST": str(tmp_path), "PYTHONPATH": path, PARENT: str(os.getpid())}
+    return {**os.environ, **own, "OMP_NUM_THREADS": "3"}
 
-    def start(*arguments: str, **environment: str) -> Fork:
-        own = {**os.environ, "OF_TEST": str(tmp_path), PARENT: "1", **environment}
-        return Fork("launch.forked_main", arguments, own, tmp_path / "log")
 
-    return start
+@pytest.fixture
+def server(environment: dict[str, str]) -> Iterator[ForkServer]:
+    """A server that imports nothing before it forks."""
+    server = ForkServer(environment, "--bare")
+    yield server
+    server.close()
+
+
+def start(server: ForkServer, *arguments: str) -> Fork:
+    return server.start("launch.forked_main", arguments, Path("log"))
 
 
 def ended(fork: Fork) -> int:
@@ -40,53 +51,76 @@ def ended(fork: Fork) -> int:
     return status
 
 
-def test_a_fork_has_its_own_output_environment_threads_and_session(
-    start: Start, tmp_path: Path
+def says(word: str) -> None:
+    log = Path("log")
+    wait_until(lambda: log.exists() and word in log.read_text(), 60, f"the log says {word}")
+
+
+def test_a_fork_has_its_own_output_and_session_and_ends_as_a_command(
+    server: ForkServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "log").write_text("before\n")
-    assert ended(start("end", "7", OMP_NUM_THREADS="3")) == 7
-    assert (tmp_path / "log").read_text().splitlines() == [
-        "before", f"end 7 {tmp_path} 3", "True ''",
+    Path("log").write_text("before\n")
+    assert ended(start(server, "end", "7")) == 7
+    assert Path("log").read_text().splitlines() == [
+        "before", f"end 7 {tmp_path} 3", "True ''", "at exit",
     ]  # fmt: skip
 
 
-def test_how_a_fork_ends_is_its_status(start: Start, tmp_path: Path) -> None:
-    assert ended(start("end", "0")) == 0
-    assert ended(start("kill")) == -signal.SIGKILL
-    assert ended(start("fail")) == 1
-    assert (tmp_path / "log").read_text().endswith("RuntimeError: It failed.\n")
-    waiting = start("wait")
-    wait_until(lambda: "wait" in (tmp_path / "log").read_text(), 60, "the fork has started")
+def test_how_a_fork_ends_is_its_status(server: ForkServer) -> None:
+    assert ended(start(server, "end", "0")) == 0
+    assert ended(start(server, "kill")) == -signal.SIGKILL
+    assert ended(start(server, "fail")) == 1
+    assert "RuntimeError: It failed.\n" in Path("log").read_text()
+    waiting = start(server, "wait")
+    says("wait")
     assert waiting.poll() is None
     waiting.terminate()
     assert ended(waiting) == -signal.SIGTERM
 
 
+def test_a_fork_that_is_not_there_yet_can_be_stopped(environment: dict[str, str]) -> None:
+    begin = time.monotonic()
+    server = ForkServer(environment)
+    fork = start(server, "wait")
+    assert fork.poll() is None
+    fork.terminate()
+    assert ended(fork) == -signal.SIGTERM
+    assert time.monotonic() - begin < 5
+    assert not Path("log").exists()
+    server.close()
+
+
+def test_a_fork_outlives_a_server_that_is_lost(server: ForkServer) -> None:
+    fork = start(server, "wait")
+    says("wait")
+    assert fork.poll() is None
+    server.process.kill()
+    server.process.wait()
+    assert fork.poll() is None
+    fork.terminate()
+    assert ended(fork) == -signal.SIGKILL, "the server's status"
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fcn_lightning.launch import forks
+from fcn_lightning.launch.forks import ForkServer
 
-forks.IMPORTED = []
 Path("log").touch()
-fork = forks.Fork("launch.forked_main", ["wait"], {**os.environ}, Path("log"))
-while "wait" not in Path("log").read_text():
+server = ForkServer({**os.environ, "FCN_LIGHTNING_PARENT": str(os.getpid())}, "--bare")
+server.start("launch.forked_main", ["watched"], Path("log"))
+while "watched" not in Path("log").read_text():
     pass
 os.kill(os.getpid(), signal.SIGKILL)
 """
 """A sweep that is killed when its job runs."""
 
 
-def test_a_fork_ends_when_its_sweep_is_killed(tmp_path: Path) -> None:
-    tests = str(Path(__file__).parents[1])
-    own = {
-        **os.environ,
-        "OF_TEST": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([tests, *sys.path]),
-    }
-    done = subprocess.run([sys.executable, "-c", KILLED], env=own, timeout=50, check=False)
+def test_a_fork_ends_when_its_sweep_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED]
+    done = subprocess.run(command, env=environment, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert (tmp_path / "log").read_text().startswith("wait")
+    assert Path("log").read_text().startswith("watched")
     wait_until(lambda: not running_with("OF_TEST", str(tmp_path)), 20, "the fork has ended")
 
 
@@ -100,7 +134,8 @@ def interrupt_when_it_trains() -> None:
 
 
 def test_ctrl_c_stops_a_forked_job_which_saves_itself(tiny: Tiny, tmp_path: Path) -> None:
-    long = ("recipe.max_steps=100000", "recipe.val_every=100000")
+    """The job has workers that read images."""
+    long = ("recipe.max_steps=100000", "recipe.val_every=100000", "num_workers=1")
     overrides = tiny("experiment=shapes", "seed=0,1", *long, "hydra.launcher.cpu_slots=1")
     first = interrupt_when_it_trains
     done = warm.run("train", "-m", *overrides, folder=tmp_path, first=first)

@@ -1,27 +1,21 @@
-"""Jobs as forks of a server that has imported what every run needs.
+"""Jobs as forks of a process that has imported what they need, which takes longer than a small run.
 
-Importing takes longer than a small run. The server, Python's own `forkserver`, is a process without
-threads that has run nothing. So its forks differ from commands only in what they need not import.
+Between the jobs of a sweep on CPUs only command lines and outputs differ, so that process has the
+environment of all of them.
 """
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
+import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fcn_lightning.launch.job import Job
-from fcn_lightning.runs.processes import PARENT
-
-IMPORTED = [
-    "hydra", "lightning", "wandb.sdk.launch",  # by W&B when a run starts
-    "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
-]  # fmt: skip
 
 
 def can_fork(jobs: Sequence[Job]) -> bool:
@@ -34,59 +28,86 @@ def can_fork(jobs: Sequence[Job]) -> bool:
     return sys.platform == "linux" and len(jobs) > 1 and alone
 
 
-class Fork:
-    """The process of a job: the part of `subprocess.Popen` that a sweep uses."""
+class ForkServer:
+    """The process that forks, in a session of its own, so that Ctrl-C does not reach it."""
 
-    def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
-    ) -> None:
-        """Fork, once the server has imported everything, and call `main` of a module.
+    def __init__(self, environment: Mapping[str, str], *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fcn_lightning.launch.fork_server", *options],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._forks: list[Fork] = []
+        self._received = b""
+
+    def start(self, module: str, arguments: Sequence[str], log: Path) -> Fork:
+        """Fork as soon as everything is imported, and call `main` of a module.
 
         Args:
             module: The module.
             arguments: Its command line.
-            environment: All environment variables.
             log: The file to which output is appended.
         """
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*IMPORTED, __name__])
-        own = (module, list(arguments), dict(environment), log.absolute())
-        self._process = context.Process(target=_run, args=own)
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
+        fork = Fork(self)
+        line = json.dumps([len(self._forks), module, list(arguments), str(log.absolute())])
+        self._forks.append(fork)
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # `poll` tells
+            self.process.wait()
+        return fork
+
+    def read(self) -> None:
+        """Take what the server has answered."""
+        assert self.process.stdout is not None
+        while part := self.process.stdout.read():
+            *lines, self._received = (self._received + part).split(b"\n")
+            for line in lines:
+                number, pid, *status = map(int, line.split())
+                self._forks[number].job = pid
+                self._forks[number].status = status[0] if status else None
+
+    def close(self) -> None:
+        """End the server; no fork runs any more."""
+        with self.process:  # closes the pipes and waits
+            self.process.terminate()
+
+
+class Fork:
+    """The process of a job: the part of `subprocess.Popen` that a sweep uses.
+
+    Attributes:
+        job: Its id; None while the server imports.
+        status: Its status when it has ended, negative for a signal.
+    """
+
+    def __init__(self, server: ForkServer) -> None:
+        self.server = server
+        self.job: int | None = None
+        self.status: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, or that of the server which will fork it."""
+        return self.job or self.server.process.pid
 
     def poll(self) -> int | None:
-        """The status of the process, negative for a signal; None while it runs."""
-        return self._process.exitcode
+        """The status of the process; that of the server if it was lost; None while it runs."""
+        self.server.read()
+        lost = self.status is None and self.server.process.poll() is not None
+        if lost and not (self.job and Path(f"/proc/{self.job}").exists()):
+            return self.server.process.returncode or 1
+        return self.status
 
     def terminate(self) -> None:
-        """Send SIGTERM."""
-        self._process.terminate()
-
-
-def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-    import torch
-
-    os.setsid()
-    for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, log, os.O_WRONLY | os.O_APPEND)):
-        file = os.open(path, flags | os.O_CREAT, 0o666)
-        os.dup2(file, number)
-        os.close(file)
-    os.dup2(1, 2)
-    os.environ.clear()
-    os.environ.update({**environment, PARENT: str(os.getppid())})
-    if threads := environment.get("OMP_NUM_THREADS"):  # the server has read another value
-        torch.set_num_threads(int(threads))
-    threading.Thread(target=_end_with_sweep, daemon=True).start()
-    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-    sys.argv = [module, *arguments]
-    importlib.import_module(module).main()
-
-
-def _end_with_sweep() -> None:
-    """Stop this process, as the sweep would, when the sweep is gone."""
-    sweep = multiprocessing.parent_process()
-    assert sweep is not None
-    sweep.join()
-    os.kill(os.getpid(), signal.SIGTERM)
+        """Send SIGTERM; while the server imports, it is the server that ends, without a job."""
+        self.poll()
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):  # it ends just now
+                os.kill(self.pid, signal.SIGTERM)

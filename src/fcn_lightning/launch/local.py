@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fcn_lightning.launch.forks import Fork, can_fork
+from fcn_lightning.launch.forks import Fork, ForkServer, can_fork
 from fcn_lightning.launch.job import Job, SweepFile
 from fcn_lightning.launch.status import Remaining, Status
 from fcn_lightning.runs.devices import Needs
@@ -79,7 +79,7 @@ class LocalSweep:
         self.jobs: list[Job] = []
         self._file = SweepFile(folder)
         self._processes: dict[Job, subprocess.Popen[bytes] | Fork] = {}
-        self._forks = False
+        self._server: ForkServer | None = None
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Run jobs to their end; SIGTERM or Ctrl-C stops those that run, and the sweep.
@@ -95,7 +95,8 @@ class LocalSweep:
             job.log = self.folder / f"{job.number}.log"
             invalidate(job.run)
         self.jobs += jobs
-        self._forks = can_fork(self.jobs)
+        forks = can_fork(jobs)
+        self._server = ForkServer(self._environment(jobs[0])) if forks else None
         with Status(jobs, self.remaining) as status, _collected_signals() as signals:
             try:
                 while self._advance() and not signals:
@@ -103,6 +104,8 @@ class LocalSweep:
                     time.sleep(0.1)
             finally:
                 self._stop(signals)
+                if self._server:
+                    self._server.close()
         if signals:
             raise SystemExit(128 + signals[0])
 
@@ -124,9 +127,9 @@ class LocalSweep:
     def _start(self, job: Job, gpus: list[str]) -> None:
         assert job.log is not None
         job.gpus = gpus
-        if self._forks:
+        if self._server:
             _, _, module, *arguments = job.command
-            self._processes[job] = Fork(module, arguments, self._environment(job), job.log)
+            self._processes[job] = self._server.start(module, arguments, job.log)
         else:
             with job.log.open("ab") as log:
                 self._processes[job] = subprocess.Popen(
