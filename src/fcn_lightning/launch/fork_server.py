@@ -16,10 +16,8 @@ from pathlib import Path
 
 from fcn_lightning.runs.processes import end_with_parent
 
-IMPORTED = (
-    "hydra", "lightning", "wandb.sdk.launch",  # by W&B when a run starts
-    "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
-)  # fmt: skip
+IMPORTED = ("hydra", "lightning", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate")
+"""Not W&B: it makes a folder when it is imported, which the first fork that ends would delete."""
 
 
 def main() -> None:
