@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Any
 
-import wandb
 from hydra.utils import instantiate
 from lightning import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -79,5 +79,6 @@ def run_callbacks(run: Run) -> list[Callback]:
 
 def finish_wandb() -> None:
     """End the W&B run of this process, so that the next run in it is another one."""
-    with suppress(ConnectionError):  # its service is gone
-        wandb.finish()
+    if wandb := sys.modules.get("wandb"):  # importing it takes a second
+        with suppress(ConnectionError):  # its service is gone
+            wandb.finish()
