@@ -7,6 +7,7 @@ interpreter of its own that ends as usual.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -32,6 +33,7 @@ def main() -> None:
     for name in () if "--bare" in sys.argv else IMPORTED:
         with contextlib.suppress(ImportError):  # the job will say so
             importlib.import_module(name)
+    gc.freeze()  # searches for garbage in forks would copy this memory
     running: dict[int, int] = {}
     received = b""
     while True:
