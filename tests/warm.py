@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 IMPORTED = [
-    "lightning", "wandb.sdk.launch", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
+    "lightning", "wandb.sdk.launch",  # which W&B imports when a run starts
+    "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
 ]  # fmt: skip
 
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def server(environment: dict[str, str]) -> Iterator[ForkServer]:
     """A server that imports nothing before it forks."""
-    server = ForkServer(environment, "--bare")
+    server = ForkServer(environment, [])
     yield server
     server.close()
 
@@ -79,13 +78,11 @@ def test_how_a_fork_ends_is_its_status(server: ForkServer) -> None:
 
 
 def test_a_fork_that_is_not_there_yet_can_be_stopped(environment: dict[str, str]) -> None:
-    begin = time.monotonic()
     server = ForkServer(environment)
     fork = start(server, "wait")
     assert fork.poll() is None
     fork.terminate()
     assert ended(fork) == -signal.SIGTERM
-    assert time.monotonic() - begin < 5
     assert not Path("log").exists()
     server.close()
 
@@ -107,7 +104,7 @@ from pathlib import Path
 from fcn_lightning.launch.forks import ForkServer
 
 Path("log").touch()
-server = ForkServer({**os.environ, "FCN_LIGHTNING_PARENT": str(os.getpid())}, "--bare")
+server = ForkServer({**os.environ, "FCN_LIGHTNING_PARENT": str(os.getpid())}, [])
 server.start("launch.forked_main", ["watched"], Path("log"))
 while "watched" not in Path("log").read_text():
     pass
@@ -151,7 +148,7 @@ def test_what_is_imported_makes_no_folder_that_the_end_of_a_fork_would_remove() 
     seen = (
         "import importlib, tempfile\n"
         "tempfile.mkdtemp = None  # fails if it is called\n"
-        "from fcn_lightning.launch.fork_server import IMPORTED\n"
+        "from fcn_lightning.launch.forks import IMPORTED\n"
         "for name in IMPORTED: importlib.import_module(name)\n"
     )
     done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=False)

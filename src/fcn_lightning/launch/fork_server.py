@@ -1,4 +1,4 @@
-"""A process that imports what every run needs, and then forks a job for each line that it reads.
+"""A process that imports modules, and then forks a job for each line that it reads.
 
 A fork goes on as a command would: with the environment that this process was started with, and an
 interpreter of its own that ends as usual.
@@ -17,20 +17,18 @@ from pathlib import Path
 
 from fcn_lightning.runs.processes import end_with_parent
 
-IMPORTED = ("hydra", "lightning", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate")
-"""Not W&B: it makes a folder when it is imported, which the first fork that ends would delete."""
-
 
 def main() -> None:
-    """Read jobs from standard input and answer on standard output, until the input ends.
+    """Import the modules named as arguments; then start jobs until standard input ends.
 
-    A job is a line of JSON, [number, module, arguments, log]; `main` of the module is called. The
-    answers are `number pid` when it starts, and `number pid status` when it has ended.
+    A job is a line of JSON, [number, module, arguments, log]; `main` of the module is called. On
+    standard output, the answers are `number pid` when it starts, and `number pid status` when it
+    has ended.
     """
     end_with_parent()
     answers = os.dup(1)
     os.dup2(2, 1)  # for what is printed while modules are imported
-    for name in () if "--bare" in sys.argv else IMPORTED:
+    for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):  # the job will say so
             importlib.import_module(name)
     gc.freeze()  # searches for garbage in forks would copy this memory

@@ -17,6 +17,9 @@ from pathlib import Path
 
 from fcn_lightning.launch.job import Job
 
+IMPORTED = ("hydra", "lightning", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate")
+"""Not W&B: it makes a folder when it is imported, which the first fork that ends would delete."""
+
 
 def can_fork(jobs: Sequence[Job]) -> bool:
     """Return whether jobs should be forks: several, each with one process, on CPUs, on Linux.
@@ -31,9 +34,9 @@ def can_fork(jobs: Sequence[Job]) -> bool:
 class ForkServer:
     """The process that forks, in a session of its own, so that Ctrl-C does not reach it."""
 
-    def __init__(self, environment: Mapping[str, str], *options: str) -> None:
+    def __init__(self, environment: Mapping[str, str], imported: Sequence[str] = IMPORTED) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fcn_lightning.launch.fork_server", *options],
+            [sys.executable, "-m", "fcn_lightning.launch.fork_server", *imported],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
