@@ -12,7 +12,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import cache_from_source
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +43,11 @@ marked_cache = jaxtyping._import_hook._optimized_cache_from_source
 
 
 def pytest_configure() -> None:
-    """Lets other packages keep their bytecode.
+    """Checks arrays' types and shapes at run time; mypy has checked all other types.
 
-    While a module of this package is imported, jaxtyping looks for its own kind of bytecode for all
-    modules. torch, SciPy and others would be compiled again in each process, for 13 s of CPU time.
+    Other packages keep their bytecode. While a module is imported, jaxtyping looks for its own kind
+    of bytecode for all modules: torch, SciPy and others would be compiled again in each process,
+    for 13 s of CPU time.
     """
 
     def cache(checker: str, path: str, debug_override: None = None) -> str:
@@ -54,8 +55,20 @@ def pytest_configure() -> None:
         return cache_from_source(path) if installed else marked_cache(checker, path)
 
     jaxtyping._import_hook._optimized_cache_from_source = cache
+    jaxtyping.install_import_hook(with_shapes(), "beartype.beartype")
     gc.disable()  # imports leave no garbage
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]  # OmegaConf's base
+
+
+def with_shapes() -> list[str]:
+    """The modules that name shapes of arrays."""
+    (package,) = find_spec("fcn_lightning").submodule_search_locations  # type: ignore[union-attr, misc]
+    sources = sorted(Path(package).rglob("*.py"))
+    named = [path for path in sources if "from jaxtyping import" in path.read_text()]
+    return [
+        ".".join(["fcn_lightning", *path.relative_to(package).with_suffix("").parts])
+        for path in named
+    ]
 
 
 def pytest_collection_finish() -> None:
@@ -96,7 +109,7 @@ def restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Without the types' check of arguments, so that users' own errors are seen."""
+    """Without the check of arrays' types, so that users' own errors are seen."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,24 @@ class Done(NamedTuple):
     stderr: str
 
 
+class Started(NamedTuple):
+    """The processes of a command, and the folder with what they print."""
+
+    processes: list[BaseProcess]
+    output: tempfile.TemporaryDirectory[str]
+
+    def end(self) -> Done:
+        """Wait until all processes have ended."""
+        for process in self.processes:
+            process.join()
+        with self.output as output:
+            printed = [
+                "".join(path.read_text() for path in sorted(Path(output).glob(f"*.{name}")))
+                for name in ("out", "err")
+            ]
+        return Done(next((p.exitcode for p in self.processes if p.exitcode), 0), *printed)
+
+
 def run(
     module: str,
     *arguments: str,
@@ -52,22 +71,29 @@ def run(
         ranks: Processes of one run, with the variables that torchrun sets.
         first: Called in each process before the command.
     """
+    return start(
+        module, *arguments, folder=folder, environment=environment, ranks=ranks, first=first
+    ).end()
+
+
+def start(
+    module: str,
+    *arguments: str,
+    folder: Path,
+    environment: Mapping[str, str] = {},
+    ranks: int = 1,
+    first: Callable[[], None] | None = None,
+) -> Started:
+    """Start what `run` runs."""
     together = variables_of_ranks(ranks) if ranks > 1 else {}
-    with tempfile.TemporaryDirectory() as output:
-        processes = []
-        for rank in range(ranks):
-            of_rank = {**together, "LOCAL_RANK": str(rank)} if together else {}
-            variables = {**os.environ, **environment, **of_rank}
-            own = (module, arguments, folder, variables, Path(output, str(rank)), first)
-            processes.append(CONTEXT.Process(target=_command, args=own))
-            processes[-1].start()
-        for process in processes:
-            process.join()
-        printed = [
-            "".join(path.read_text() for path in sorted(Path(output).glob(f"*.{name}")))
-            for name in ("out", "err")
-        ]
-        return Done(next((p.exitcode for p in processes if p.exitcode), 0), *printed)
+    started = Started([], tempfile.TemporaryDirectory())
+    for rank in range(ranks):
+        of_rank = {**together, "LOCAL_RANK": str(rank)} if together else {}
+        variables = {**os.environ, **environment, **of_rank}
+        own = (module, arguments, folder, variables, Path(started.output.name, str(rank)), first)
+        started.processes.append(CONTEXT.Process(target=_command, args=own))
+        started.processes[-1].start()
+    return started
 
 
 def _command(

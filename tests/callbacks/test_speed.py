@@ -13,8 +13,6 @@ import torch
 from fcn_lightning.callbacks import MetricsFile, Speed
 from fcn_lightning.callbacks.speed import in_hours
 
-pytestmark = pytest.mark.usefixtures("unchecked")  # the trainer is a stand-in
-
 
 class Sent(list[tuple[dict[str, float], int]]):
     """A logger that lists what it gets."""

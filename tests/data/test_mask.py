@@ -67,7 +67,6 @@ def test_the_colors_are_those_outside_of_augmented_images():
     np.testing.assert_allclose(NORMALIZATIONS["torchvision"].color, by_type["Image"], atol=1)
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_refuses_an_unknown_region():
     with pytest.raises(ValueError, match=r".") as error:
         Mask(test="shape")

@@ -64,7 +64,6 @@ def test_a_missing_checkpoint(tmp_path, place):
 
 @pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04broken", b"\x80\x02broken"])
 @pytest.mark.parametrize("read", [read_checkpoint, lambda path: read_weights(path, nn.Module())])
-@pytest.mark.usefixtures("unchecked")
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, read):
     path = tmp_path / "last.ckpt"
     path.write_bytes(content)

@@ -7,6 +7,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, NoReturn
 
@@ -16,11 +18,15 @@ from fcn_lightning.launch import local
 from fcn_lightning.runs.processes import PARENT
 
 
-def fork_jobs() -> None:
-    """Let this process fork the jobs of its sweeps itself, without a server that imports."""
+def fork_jobs(ranks: bool = True) -> None:
+    """Let this process fork the jobs of its sweeps itself, without a server that imports.
+
+    Args:
+        ranks: Fork the second process of a job, too. Lightning starts it otherwise.
+    """
     local.can_fork = lambda jobs: False
     local.subprocess = SimpleNamespace(  # type: ignore[assignment]
-        Popen=Fork, DEVNULL=local.subprocess.DEVNULL, STDOUT=local.subprocess.STDOUT
+        Popen=partial(Fork, ranks), DEVNULL=local.subprocess.DEVNULL, STDOUT=local.subprocess.STDOUT
     )
 
 
@@ -28,10 +34,15 @@ class Fork:
     """The part of `subprocess.Popen` that a sweep uses."""
 
     def __init__(
-        self, command: Sequence[str], env: Mapping[str, str], stdout: IO[bytes], **others: object
+        self,
+        ranks: bool,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        **others: object,
     ) -> None:
         self.status: int | None = None
-        self.pid = _forked(lambda: _train(command[3:], env, stdout.fileno()))
+        self.pid = _forked(lambda: _train(command[3:], env, stdout.fileno(), ranks))
 
     def poll(self) -> int | None:
         if self.status is None:
@@ -62,7 +73,9 @@ def _status(work: Callable[[], None]) -> int:
     return 0
 
 
-def _train(arguments: Sequence[str], environment: Mapping[str, str], output: int) -> None:
+def _train(
+    arguments: Sequence[str], environment: Mapping[str, str], output: int, ranks: bool
+) -> None:
     from hydra.core.global_hydra import GlobalHydra
 
     os.setsid()
@@ -73,8 +86,8 @@ def _train(arguments: Sequence[str], environment: Mapping[str, str], output: int
     os.environ.clear()
     os.environ.update(environment)
     GlobalHydra.instance().clear()
-    sys.argv = ["fcn-train", *arguments]
-    if "trainer.devices=2" not in arguments:
+    sys.argv = [str(Path(sys.executable).with_name("fcn-train")), *arguments]
+    if "trainer.devices=2" not in arguments or not ranks:
         train.main()
         return
     os.environ.update(warm.variables_of_ranks(2))

@@ -1,4 +1,4 @@
-"""Sweeps: stages, failures, resuming; by the real command a killed process and Ctrl-C."""
+"""Sweeps: stages, failures, resuming; a killed process that Lightning started, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,31 +26,25 @@ from integration.test_commands import OFFLINE, records
 from launch.forked import fork_jobs
 
 Tiny = Callable[..., list[str]]
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., warm.Started]
 
 DDP = ("trainer=ddp_cpu", "trainer.devices=2")
 LONG = ("recipe.max_steps=100000", "recipe.val_every=100000", "augment.crop=64")
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts sweeps; those that still run after the test are stopped."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[warm.Started] = []
 
-    def keep(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "fcn_lightning.cli.train", "-m", *arguments]
-        started.append(
-            subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        )  # fmt: skip
+    def keep(*arguments: str) -> warm.Started:
+        first = partial(fork_jobs, ranks=False)
+        started.append(warm.start("train", "-m", *arguments, folder=tmp_path, first=first))
         return started[-1]
 
     yield keep
-    for process in started:
-        process.terminate()
-        process.communicate(timeout=60)
+    for sweep in started:
+        sweep.processes[0].terminate()
 
 
 def states(folder: Path) -> dict[str, str]:
@@ -202,7 +196,7 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(
     start: Start, tiny: Tiny, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    process = start(*tiny("experiment=shapes", "seed=0,1", *DDP, *LONG))
+    sweep = start(*tiny("experiment=shapes", "seed=0,1", *DDP, *LONG))
 
     def second(seed: int) -> list[int]:
         return [
@@ -228,9 +222,9 @@ def test_a_process_that_is_killed_ends_its_job_and_no_other(
     wait_until(lambda: "MEMBER: 2/2" in log(1), 300, "the next job has started")
     time.sleep(1)
 
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, printed
+    os.kill(sweep.processes[0].pid or 0, signal.SIGINT)
+    done = sweep.end()
+    assert done.returncode == 130, done.stderr
     assert state(1) == "stopped"
     assert "stopped by SIGTERM at step" in log(1)
     (saved,) = runs.glob("shapes/*/seed1/checkpoints/last.ckpt")

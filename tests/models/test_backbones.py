@@ -139,7 +139,6 @@ def test_pool5_at_stride_1_computes_fc7_at_every_second_place_as_before(padding)
         ({"dropout": 1.0}, "`dropout` must be 0 or more and below 1; got 1.0."),
     ],
 )
-@pytest.mark.usefixtures("unchecked")
 def test_vgg16_refuses(arguments, message):
     with pytest.raises(ValueError, match=r".") as error:
         vgg16(**arguments)

@@ -54,12 +54,19 @@ def check_config_dir(config_dir: Path | None) -> None:
 def missing_keys(config: DictConfig) -> set[str]:
     """Return the keys whose value must still be given, `???` in conf/, but for `classifier`.
 
-    Only the first stage needs a classifier. Hydra's own node does not count.
+    Only the first stage needs a classifier.
+
+    Args:
+        config: Without Hydra's own node.
     """
-    own = config.copy()
+    return OmegaConf.missing_keys(config) - {"classifier"}
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a copy of a config without Hydra's own node, to which keys may be added."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.set_struct(own, False)
-    own.pop("hydra", None)
-    return OmegaConf.missing_keys(own) - {"classifier"}
+    return own
 
 
 def plain(node: Any) -> Any:

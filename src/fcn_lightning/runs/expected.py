@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fcn_lightning.labels import by_name
-from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.compose import compose, without_hydra
 
 
 class Expected:
@@ -29,6 +29,8 @@ class Expected:
 
     def __init__(self, composed: DictConfig) -> None:
         self._composed = composed
+        HydraConfig.instance().set_config(composed)
+        self._hydra = HydraConfig.instance().cfg
         choices = self._composed.hydra.runtime.choices
         self.experiment: str | None = choices.experiment
         self.head: str = choices.head
@@ -55,14 +57,10 @@ class Expected:
         return self._resolved[kept]
 
     def _resolve(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        own = [
-            str(key) for key in self._composed if key != "hydra"
-        ]  # a copy of `hydra` takes longer
-        config = OmegaConf.masked_copy(self._composed, own)
-        OmegaConf.set_struct(config, False)
+        config = without_hydra(self._composed)
         for key, value in values.items():
             OmegaConf.update(config, key, value, merge=False)
-        HydraConfig.instance().set_config(self._composed)  # for the interpolations ${hydra:...}
+        HydraConfig.instance().cfg = self._hydra  # for the interpolations ${hydra:...}
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         return plain
 

@@ -17,7 +17,7 @@ from fcn_lightning.models import Classifier, Network, build
 from fcn_lightning.models.backbones import Backbone
 from fcn_lightning.optim import Recipe, parameter_groups
 from fcn_lightning.runs import start
-from fcn_lightning.runs.compose import compose, missing_keys, plain
+from fcn_lightning.runs.compose import compose, missing_keys, plain, without_hydra
 from fcn_lightning.runs.data import check_name
 from fcn_lightning.runs.devices import Needs, needs
 from fcn_lightning.runs.identity import variant_suffix
@@ -150,9 +150,7 @@ def read_run(
     Raises:
         ValueError: A value does not fit, or one is missing; the message names the key.
     """
-    config = composed.copy()
-    OmegaConf.set_struct(config, False)
-    config.pop("hydra", None)
+    config = without_hydra(composed)
     overrides, choices = tuple(hydra.overrides.task), hydra.runtime.choices
     settings = Settings.model_validate({key: plain(config[key]) for key in Settings.model_fields})
     _refuse_unread(config, overrides)

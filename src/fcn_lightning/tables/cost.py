@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fcn_lightning.runs.compose import compose, missing_keys, plain
+from fcn_lightning.runs.compose import compose, missing_keys, plain, without_hydra
 from fcn_lightning.runs.estimate import Estimate
 from fcn_lightning.runs.run import Run, read_run
 from fcn_lightning.runs.timing import images_of, step_seconds
@@ -55,7 +55,7 @@ class Costs:
         from_nothing = ["init_from=null", "classifier=null"]
         overrides = [f"experiment={stage.experiment}", *stage.overrides, *from_nothing]
         config = compose(overrides, self._config_dir)
-        if missing := missing_keys(config):  # such as the folder of the data
+        if missing := missing_keys(without_hydra(config)):  # such as the folder of the data
             config = compose([*overrides, *(f"{key}=." for key in missing)], self._config_dir)
         return read_run(config, config.hydra)
 

@@ -14,7 +14,7 @@ from fcn_lightning.data import Splits
 from fcn_lightning.labels import VOC, by_name, num_classes
 from fcn_lightning.models import FCN
 from fcn_lightning.models.measure import measure
-from fcn_lightning.runs.compose import compose
+from fcn_lightning.runs.compose import compose, without_hydra
 from fcn_lightning.runs.data import read_data
 from fcn_lightning.runs.run import network_of, refuse_missing
 from fcn_lightning.runs.timing import forward_seconds
@@ -95,7 +95,7 @@ def measure_bounds(
     """
     experiment = table.on(data).experiment
     own = [f"experiment={experiment}"] if experiment else []
-    config = compose([*own, *overrides])
+    config = without_hydra(compose([*own, *overrides]))
     refuse_missing(config)
     splits = read_data(config.data)
     classes = next(iter(by_name(num_classes(splits.labels)).values()))
