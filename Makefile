@@ -9,7 +9,7 @@ VENV := .venv
 SET_UP := PYTHON="$(PYTHON)" UV="$(UV)" scripts/venv $(VENV)
 # A process for each core, with one thread each: OpenMP's threads would compete. Files run in conftest.py's order. Memory
 # that is given back to the system at once, glibc's default, costs a tenth of the time.
-PYTEST := OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --durations=10
+PYTEST := OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --durations=10
 
 .DEFAULT_GOAL := help
 .PHONY: help venv install table2 figures fidelity test test-all test-gpu test-pythons bench bench-gpu lint format clean

@@ -2,7 +2,8 @@
 
 Hydra composes a config from a list of files, which overrides of groups select, and then applies
 the other overrides. Tests compose a thousand configs from some eighty lists, and reading and
-merging takes most of the time. A list with files of a test's own is read each time.
+merging takes most of the time. Shipped files are read once, too; a list with files of a test's own
+is merged each time.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Callable, Hashable
+from functools import partialmethod
 from typing import TypeVar
 
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import (
+    ImportlibResourcesConfigSource,
+)
 from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig
 
 T = TypeVar("T")
@@ -33,6 +40,8 @@ def files_once() -> None:
     """Let this process read and merge the files of each list once."""
     config_loader_impl.create_defaults_list = _list
     ConfigLoaderImpl._compose_config_from_defaults_list = _merged  # type: ignore[method-assign]
+    for source in (FileConfigSource, ImportlibResourcesConfigSource):
+        source.load_config = partialmethod(_loaded, source.load_config)  # type: ignore[method-assign, assignment]
 
 
 def _once(repo: IConfigRepository, key: str, make: Callable[[], T]) -> T:
@@ -43,6 +52,18 @@ def _once(repo: IConfigRepository, key: str, make: Callable[[], T]) -> T:
     if whole not in kept:
         kept[whole] = make()
     return kept[whole]  # type: ignore[return-value]
+
+
+def _loaded(
+    source: ConfigSource, load: Callable[[ConfigSource, str], ConfigResult], config_path: str
+) -> ConfigResult:
+    if source.provider not in SHIPPED:
+        return load(source, config_path)
+    whole = (source.path, config_path)
+    if whole not in kept:
+        kept[whole] = pickle.dumps(load(source, config_path))
+    found: ConfigResult = pickle.loads(kept[whole])  # type: ignore[arg-type]
+    return found
 
 
 def _list(

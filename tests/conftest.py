@@ -73,9 +73,12 @@ def with_shapes() -> list[str]:
 
 def pytest_collection_finish() -> None:
     """Leaves what has been imported out of the searches for garbage, a tenth of all time."""
+    import typer.testing
+
     import composing
 
     composing.files_once()
+    typer.testing._get_command = functools.cache(typer.testing._get_command)
     gc.freeze()
     gc.enable()
 

@@ -110,6 +110,7 @@ def _command(
     from hydra.types import RunMode
 
     gc.freeze()  # searches for garbage would copy the server's memory
+    multiprocessing.set_start_method(None, force=True)  # workers start as in a real command
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]  # OmegaConf's base
     Hydra.get_mode = lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]  # would compose
     os.chdir(folder)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from fcn_lightning.cli.fcn import app
 from fcn_lightning.inference import Predictor
+from fcn_lightning.inference.memory import resident
 from fcn_lightning.models import Network
 
 SIZES = {"a.jpg": (37, 52), "b.png": (1, 9)}
@@ -276,9 +277,10 @@ def test_images_that_are_too_large_are_named_and_the_others_labeled(
 ) -> None:
     Image.new("1", (30000, 30000)).save(tmp_path / "bomb.png")
     Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
+    memory = f"{resident() / 1e9 * 8 / 7 + 0.5:.1f}"
     status, stdout, stderr = predict(
         checkpoint, tmp_path / "bomb.png", tmp_path / "large.png", *images,
-        "--out", tmp_path / "out", "--memory", 1.5,
+        "--out", tmp_path / "out", "--memory", memory,
     )  # fmt: skip
     assert (status, stdout) == (1, f"Labeled 2 of 4 images in {tmp_path / 'out'}\n")
     bomb, large = stderr.splitlines()
@@ -288,7 +290,7 @@ def test_images_that_are_too_large_are_named_and_the_others_labeled(
         "--max-megapixels`; for training and scoring, cut the image into smaller ones."
     )
     assert large.startswith(f"Cannot read the image {tmp_path / 'large.png'}: 9000 x 9000 pixels")
-    assert large.endswith("GB of memory; --memory allows 1.5.")
+    assert large.endswith(f"GB of memory; --memory allows {memory}.")
 
 
 def test_a_lack_of_memory_costs_one_image(

@@ -1,18 +1,18 @@
 """`.caffemodel` files of both formats, complete and damaged."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import warm
 from fcn_lightning.formats.caffe import schema
 from fcn_lightning.formats.caffe.caffemodel import foreign_weights
 from fcn_lightning.formats.caffe.reader import read
 from fcn_lightning.formats.caffe.writer import write
 from fcn_lightning.models import build
+from formats.peak import import_and_measure
 
 GOLDEN = ("voc-fcn8s", "voc-fcn-alexnet")
 
@@ -193,28 +193,15 @@ def test_a_weight_of_other_dimensions(caffemodel):
     )
 
 
-PEAK = """
-import re, sys
-from pathlib import Path
-from fcn_lightning.formats.imports import import_file
-
-def peak():
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-
-before = peak()
-import_file(Path(sys.argv[1]), Path("net.ckpt"))
-print(peak() - before)
-"""
-"""Reads the peak of this process: `resource` includes the parent's memory for a child."""
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc here")
 def test_memory_stays_below_twice_the_file():
     backbone = {"name": "vgg16", "widths": (4, 4, 4, 4, 128), "fc_widths": (8000, 8)}
     _, binary = write(build(backbone=backbone, head={}, num_classes=2), Path("net"))
     size = binary.stat().st_size
     assert size > 200e6
-    command = [sys.executable, "-c", PEAK, str(binary)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured = warm.CONTEXT.SimpleQueue()
+    process = warm.CONTEXT.Process(target=import_and_measure, args=(binary, measured))
+    process.start()
     # the mapped file and one copy of its values; 50 MB for what torch loads when it saves
-    assert int(done.stdout) < 2 * size + 50e6
+    assert measured.get() < 2 * size + 50e6
+    process.join()

@@ -26,11 +26,6 @@ Tiny = Callable[..., list[str]]
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
 
 
-def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def records(folder: Path) -> list[wandb_internal_pb2.Record]:
     """What the W&B file of a run holds, which was not stopped."""
     (part,) = folder.glob("wandb/offline-run-*")
@@ -187,7 +182,7 @@ def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) ->
 def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:
     assert warm.run("train", *tiny("experiment=shapes"), folder=tmp_path).returncode == 0
     (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
-    done = run("fcn", "evaluate", str(folder), "--json")
+    done = warm.run("fcn", "evaluate", str(folder), "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     expected = json.loads((folder / "scores.json").read_text())["scores"]
     assert json.loads(done.stdout)["scores"] == expected

@@ -142,8 +142,8 @@ def test_description_builds_the_same_network_again(narrow, arguments):
         ),
         (
             {"backbone": {"name": "alexnet"}, **COLOR_D},
-            "Wrong arguments of 'alexnet' in `backbone`: got an unexpected keyword argument "
-            "'in_channels'.",
+            "Wrong arguments of 'alexnet' in `backbone`: alexnet() got an unexpected keyword "
+            "argument 'in_channels'.",
         ),
     ],
 )

@@ -358,6 +358,7 @@ def test_refuses(arguments, message):
     assert str(error.value) == message
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("argument", "choices"),
     [("upscore", "fixed, learned, all"), ("fuse", "sum, max"), ("score_init", "zero, random")],
