@@ -277,7 +277,7 @@ def test_images_that_are_too_large_are_named_and_the_others_labeled(
 ) -> None:
     Image.new("1", (30000, 30000)).save(tmp_path / "bomb.png")
     Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
-    memory = f"{resident() / 1e9 * 8 / 7 + 0.5:.1f}"
+    memory = round(resident() / 1e9 * 8 / 7 + 0.5, 1)
     status, stdout, stderr = predict(
         checkpoint, tmp_path / "bomb.png", tmp_path / "large.png", *images,
         "--out", tmp_path / "out", "--memory", memory,
@@ -290,7 +290,7 @@ def test_images_that_are_too_large_are_named_and_the_others_labeled(
         "--max-megapixels`; for training and scoring, cut the image into smaller ones."
     )
     assert large.startswith(f"Cannot read the image {tmp_path / 'large.png'}: 9000 x 9000 pixels")
-    assert large.endswith(f"GB of memory; --memory allows {memory}.")
+    assert large.endswith(f"GB of memory; --memory allows {memory:g}.")
 
 
 def test_a_lack_of_memory_costs_one_image(

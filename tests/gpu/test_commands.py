@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +16,6 @@ from torch import Tensor
 
 from fcn_lightning import formats
 from fcn_lightning.runs.devices import visible_gpus
-from integration.test_commands import run
 
 Tiny = Callable[..., list[str]]
 
@@ -21,6 +23,12 @@ TRAINERS = {"one": ["trainer=gpu"], "two": ["trainer=ddp", "trainer.devices=2"]}
 
 WEIGHTS = {"rtol": 1e-4, "atol": 1e-6}
 """Of weights after 10 updates, whose gradients were summed in another order."""
+
+
+def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"fcn_lightning.cli.{module}", *arguments]
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
 
 
 def trained(overrides: list[str], trainer: list[str], runs: Path) -> Path:
