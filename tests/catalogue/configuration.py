@@ -117,6 +117,30 @@ CASES = [
         "`trainer` asks for a GPU; torch sees none. Use trainer=cpu.",
     ),
     Case(
+        "TF32 on a CPU",
+        "fcn-train experiment=shapes trainer=cpu matmul_precision=high",
+        "matmul_precision=high is TF32, which only GPUs have. Set `matmul_precision` to highest.",
+    ),
+    Case(
+        "a classifier whose maps are computed again",
+        (
+            "fcn-train experiment=shapes_classifier head=classifier trainer=cpu "
+            "activation_checkpointing=true"
+        ),
+        "head=classifier has no activation_checkpointing. Set it to false.",
+    ),
+    Case(
+        "a backbone of timm whose maps are computed again",
+        (
+            "fcn-train experiment=shapes trainer=cpu init_from=null backbone=timm "
+            "backbone.model=resnet18 activation_checkpointing=true"
+        ),
+        (
+            "TimmBackbone cannot compute its maps again. Set `activation_checkpointing` to false, "
+            "or override its method `checkpoint_activations`."
+        ),
+    ),
+    Case(
         "a batch that the processes do not divide",
         "fcn-train experiment=shapes trainer=ddp_cpu recipe.batch=3",
         (

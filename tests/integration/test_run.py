@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,14 @@ import torch
 from PIL import Image
 
 from fcn_lightning import formats
+from fcn_lightning.formats.checkpoint import KEY
 from fcn_lightning.optim import parameter_groups
 from fcn_lightning.runs.comparison import compare_runs
 from fcn_lightning.runs.compose import compose, conf_dir
 from fcn_lightning.runs.evaluate import evaluate
 from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.train import train
+from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
 
 Tiny = Callable[..., list[str]]
@@ -55,6 +57,26 @@ def test_evaluate_gives_the_runs_own_digits(tiny: Tiny) -> None:
     again = evaluate(run.folder, data=None, root=None)
     assert again["scores"] == record.scores
     assert again["class_iu"] == record.class_iu
+
+
+@pytest.fixture
+def arithmetic() -> Iterator[None]:
+    """Restores what float32 means on a GPU."""
+    yield
+    configure_torch()
+
+
+def test_evaluate_computes_as_the_run_did(tiny: Tiny, arithmetic: None) -> None:
+    run = compose_run(tiny("experiment=shapes", "head=fcn32s"))
+    train(run)
+    assert not torch.backends.cudnn.allow_tf32
+    content = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content[KEY]["matmul_precision"] == "highest"
+    content[KEY]["matmul_precision"] = "high"
+    torch.save(content, "of_a_gpu.ckpt")
+    evaluate(Path("of_a_gpu.ckpt"), data=None, root=None)
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "high"
 
 
 def test_scores_are_those_of_the_saved_predictions(tiny: Tiny) -> None:

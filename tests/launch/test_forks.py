@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from getpass import getuser
@@ -137,12 +138,12 @@ def interrupt_when_it_trains() -> None:
 
 def test_ctrl_c_stops_a_forked_job_which_saves_itself(tiny: Tiny, tmp_path: Path) -> None:
     """The job has workers that read images. Imports make no folder that its end would remove."""
-    (tmp_path / "temporary").mkdir()
     long = ("recipe.max_steps=100000", "recipe.val_every=100000", "num_workers=1")
     overrides = tiny("experiment=shapes", "seed=0,1", *long, "hydra.launcher.cpu_slots=1")
     first = interrupt_when_it_trains
-    own = {"TMPDIR": str(tmp_path / "temporary")}
-    done = warm.run("train", "-m", *overrides, folder=tmp_path, environment=own, first=first)
+    with tempfile.TemporaryDirectory() as short:  # a socket's path has at most 107 characters
+        own = {"TMPDIR": short}
+        done = warm.run("train", "-m", *overrides, folder=tmp_path, environment=own, first=first)
     assert done.returncode == 130, done.stderr
     files = (tmp_path / "temporary_files").read_text().splitlines()
     assert {name.partition("-")[0] for name in files} <= {"pymp", f"torchinductor_{getuser()}"}

@@ -9,7 +9,8 @@ from hydra.utils import instantiate
 
 from fcn_lightning.cli.errors import is_of_input, sentence
 from fcn_lightning.runs.compose import compose
-from fcn_lightning.runs.run import compose_run
+from fcn_lightning.runs.devices import declared_needs
+from fcn_lightning.runs.run import compose_run, read_run
 from fcn_lightning.runs.start import Place, starting_points
 
 
@@ -63,6 +64,16 @@ def test_late_fusion_starts_from_the_network_of_each_modality() -> None:
         "color": Path("runs/nyud_color/fcn32s/seed1337"),
         "hha": Path("runs/nyud_hha/fcn32s/seed1337"),
     }
+
+
+def test_tf32_needs_a_gpu_and_is_another_run() -> None:
+    own = ["experiment=shapes", "init_from=null", "matmul_precision=high"]
+    with pytest.raises(ValueError, match="matmul_precision=high is TF32, which only GPUs have"):
+        compose_run([*own, "trainer=cpu"])
+    config = compose([*own, "trainer=gpu"])
+    run = read_run(config, config.hydra, needs_of=declared_needs)
+    assert run.name == "fcn32s-init_from-null-matmul_precision-high/seed0"
+    assert run.precision == "32-true, TF32"
 
 
 def test_the_first_stage_needs_a_start() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -49,6 +49,15 @@ class _Arranged(BaseModel):
 class _Scored(BaseModel):
     loss: Reduction  # a config: Hydra would call a `_target_`
     precision: str
+    matmul_precision: Literal["highest", "high"] = "highest"
+
+
+class Scoring(NamedTuple):
+    """How a network is scored: the loss, the Trainer's precision, and what float32 means."""
+
+    loss: str
+    precision: str
+    matmul_precision: str
 
 
 def labels_of(path: Path, card: Mapping[str, Any]) -> dict[str, LabelSet] | None:
@@ -95,14 +104,14 @@ def memory_format_of(path: Path, card: Mapping[str, Any]) -> str:
     return str(_read(path, _Arranged, card).memory_format)
 
 
-def scoring_of(path: Path, card: Mapping[str, Any]) -> tuple[str, str]:
-    """The loss and the precision that it is scored with.
+def scoring_of(path: Path, card: Mapping[str, Any]) -> Scoring:
+    """The loss and the precisions that it is scored with.
 
     Raises:
         ValueError: One is missing.
     """
     found = _read(path, _Scored, card)
-    return found.loss, found.precision
+    return Scoring(found.loss, found.precision, found.matmul_precision)
 
 
 def _keys(value: Any) -> Iterator[Any]:

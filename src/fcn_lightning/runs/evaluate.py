@@ -42,15 +42,15 @@ def evaluate(
         ValueError: The checkpoint cannot be scored, its classes are not those of the data, or
             there are no test images.
     """
-    configure_torch()
     register_all(config_dir)
     checkpoint = formats.read_checkpoint(place)
     network = checkpoint.card["network"]
-    loss, precision = scoring_of(checkpoint.path, checkpoint.card)
+    scoring = scoring_of(checkpoint.path, checkpoint.card)
+    configure_torch(scoring.matmul_precision)
     splits = scored_data(checkpoint.path, checkpoint.card, data, root, config_dir)
     splits = splits.with_test() if split == "test" else splits
     check_classes(splits, network["num_classes"], checkpoint.path)
-    config = compose([f"recipe.loss={loss}", "trainer=auto"])
+    config = compose([f"recipe.loss={scoring.loss}", "trainer=auto"])
     recipe = instantiate(config.recipe, _convert_="all")
     task = SegmentationTask(
         checkpoint.network(),
@@ -62,7 +62,7 @@ def evaluate(
     trainer = Trainer(
         accelerator="auto",
         devices=1,
-        precision=cast(Any, precision),
+        precision=cast(Any, scoring.precision),
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -40,6 +40,7 @@ ADDED = {
     "mask._target_": "fcn_lightning.data.Mask",
     "data.allow_overlap": False,
     "data.classes": None,
+    "matmul_precision": "highest",
 }
 """Keys that records of earlier versions lack, and the values that these versions worked with."""
 

@@ -20,6 +20,8 @@ ELSEWHERE = {
     "momentum": "`recipe.momentum`",
     "gpus": "`trainer.devices`",
     "precision": "`trainer.precision`",
+    "float32_matmul_precision": "`matmul_precision`",
+    "tf32": "`matmul_precision=high`",
     "workers": "`num_workers`",
     "num_workers": "`num_workers`",
     "resume_from_checkpoint": "`resume=true`, or `ckpt_path=RUN` to train a finished run longer",

@@ -87,6 +87,7 @@ def _key(run: Run, network: Network) -> str:
     gpu = torch.cuda.get_device_name() if run.needs.num_gpus else ""
     depends = [
         *(platform.node(), platform.machine(), gpu, torch.__version__, torch.get_num_threads()),
-        *(run.config.trainer.precision, network.description, run.recipe.fixed),
+        *(run.config.trainer.precision, run.settings.matmul_precision),
+        *(network.description, run.recipe.fixed),
     ]
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]

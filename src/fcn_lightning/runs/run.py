@@ -43,6 +43,7 @@ class Settings(BaseModel):
     normalize: str | dict[str, str]
     fusion: Literal["early", "late"] | None
     memory_format: Literal["auto", "contiguous", "channels_last"]
+    matmul_precision: Literal["highest", "high"]
     activation_checkpointing: bool
     image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
@@ -104,6 +105,12 @@ class Run:
         """The resolved configuration as plain values."""
         values: dict[str, Any] = OmegaConf.to_container(self.config, resolve=True)  # type: ignore[assignment]
         return values
+
+    @property
+    def precision(self) -> str:
+        """`32-true`, or `32-true, TF32`."""
+        tf32 = self.settings.matmul_precision == "high"
+        return f"{self.config.trainer.precision}{', TF32' if tf32 else ''}"
 
     def network(self, num_classes: int | dict[str, int]) -> Network:
         """Build the network, for a number of classes (or one for each head)."""
@@ -193,6 +200,7 @@ def read_run(
             "function. Set `recipe.class_weights` to null and weight classes in the function."
         )
     _refuse_statistics_of_different_sizes(run)
+    _refuse_without_gpu(run)
     check_trainer(config.trainer, recipe, run.needs)
     return run
 
@@ -235,6 +243,19 @@ def _refuse_statistics_of_different_sizes(run: Run) -> None:
         raise ValueError(
             "backbone.batch_norm=trained on several processes needs training images of one size. "
             "Set `augment.crop`, or use backbone.batch_norm=frozen."
+        )
+
+
+def _refuse_without_gpu(run: Run) -> None:
+    """Refuse settings that only a GPU has.
+
+    Raises:
+        ValueError: There is one, and no GPU.
+    """
+    if run.settings.matmul_precision == "high" and not run.needs.num_gpus:
+        raise ValueError(
+            "matmul_precision=high is TF32, which only GPUs have. Set `matmul_precision` to "
+            "highest."
         )
 
 

@@ -91,7 +91,7 @@ def step_seconds(run: Run, images: Images, clock: Clock = time.perf_counter) -> 
     A batch that would take more than SLOW seconds counts as so many times its first image. A run
     that chooses its memory format is timed contiguous.
     """
-    configure_torch()
+    configure_torch(run.settings.matmul_precision)
     device = torch.device("cuda" if run.needs.num_gpus else "cpu")
     given = run.settings.memory_format
     memory_format = MEMORY_FORMATS["contiguous" if given == "auto" else given]

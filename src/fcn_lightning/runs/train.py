@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from torch import Tensor
@@ -47,6 +45,7 @@ from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
+from fcn_lightning.runs.machine import device_name, peak_memory
 from fcn_lightning.runs.memory_format import memory_format
 from fcn_lightning.runs.observers import (
     check_loggers,
@@ -78,7 +77,7 @@ def train(run: Run, group: str | None = None) -> Record:
     if run.settings.resume and is_complete(run.folder):
         sys.stderr.write(f"{run.folder} is complete\n")
         return read_record(run.folder)
-    configure_torch()
+    configure_torch(run.settings.matmul_precision)
     lightning.seed_everything(run.settings.seed, verbose=False)
     check_loggers(run)
     splits = splits_of(run)
@@ -144,7 +143,7 @@ def record_of(
         best_val=progress.best,
         lists=splits.lists,
         start={name: _start(path) for name, path in run.start.items()},
-        precision=str(run.config.trainer.precision),
+        precision=run.precision,
         num_processes=trainer.world_size,
         device=device_name(trainer),
         memory_format=task.card["memory_format"],
@@ -287,21 +286,8 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
         "data": data_card(run.config.data),
         "loss": run.recipe.reduction,
         "precision": str(run.config.trainer.precision),
+        "matmul_precision": run.settings.matmul_precision,
     }
-
-
-def device_name(trainer: Trainer) -> str:
-    """Name the device of process 0: a GPU's model, or `cpu`."""
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def peak_memory(trainer: Trainer) -> tuple[int, int | None]:
-    """Return the most bytes that this process has used, in memory and on its GPU if it has one."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    device = trainer.strategy.root_device
-    on_gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-    return kilobytes * 1024, on_gpu
 
 
 def _start(path: Path) -> Start:

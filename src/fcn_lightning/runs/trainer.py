@@ -107,10 +107,14 @@ def shows_progress(trainer: DictConfig) -> bool:
     return sys.stdout.isatty() if asked is None else asked
 
 
-def configure_torch() -> None:
-    """Make float32 mean IEEE float32 (no TF32), and silence warnings that nobody can act on."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
+def configure_torch(matmul_precision: str = "highest") -> None:
+    """Decide what float32 means on a GPU, and silence warnings that nobody can act on.
+
+    Args:
+        matmul_precision: "highest" for IEEE float32, "high" for TF32, in convolutions as well.
+    """
+    torch.backends.cudnn.allow_tf32 = matmul_precision == "high"
+    torch.set_float32_matmul_precision(matmul_precision)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in LIGHTNINGS_OWN:
         warnings.filterwarnings("ignore", message)

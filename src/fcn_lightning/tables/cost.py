@@ -66,7 +66,7 @@ class Costs:
             "fusion": run.config.fusion,
             "size": run.augment.crop or images.size,
             "per_pass": run.recipe.passes(run.needs.num_processes)[0],
-            "precision": run.config.trainer.precision,
+            "precision": (run.config.trainer.precision, run.settings.matmul_precision),
         }
         num_passes = run.recipe.passes(run.needs.num_processes)[1]
         if (key := repr(timed)) not in self._timed:
