@@ -9,7 +9,7 @@ from torch import nn
 from fcn_lightning.models import SkipHead
 from fcn_lightning.models.backbones import BACKBONES, Endpoint
 from fcn_lightning.models.geometry import Grid
-from fcn_lightning.models.skip import FixedUpscore, learned_upscore
+from fcn_lightning.models.skip import FixedUpscore, interpolated, learned_upscore
 from fcn_lightning.models.surgery import bilinear_kernel
 
 THIN = {"widths": (1,) * 5, "fc_widths": (1, 1)}
@@ -367,6 +367,29 @@ def test_refuses_an_unknown_choice(argument, choices):
     with pytest.raises(ValueError, match=r".") as error:
         head_of("vgg16", 100, (), **{argument: "bilinear"})
     assert str(error.value) == f"`{argument}` must be one of {choices}; got 'bilinear'."
+
+
+@pytest.mark.parametrize(("factor", "size"), [(32, (2, 3)), (16, (1, 4)), (8, (5, 3)), (2, (4, 7))])
+def test_interpolation_is_the_transposed_convolution(factor, size):
+    score = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    line = 1 - (torch.arange(2 * factor, dtype=torch.float64) - factor + 0.5).abs() / factor
+    kernel = torch.outer(line, line).expand(3, 1, -1, -1)
+    expected = F.conv_transpose2d(score, kernel, stride=factor, groups=3)
+    found = interpolated(score, line[:factor])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+    above = torch.randn_like(expected)
+    gradients = [torch.autograd.grad(maps, score, above)[0] for maps in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12 * factor)
+
+
+def test_a_gpu_interpolates_by_the_kernel(monkeypatch):
+    """With the property of a map on a GPU in place of one."""
+    score = torch.randn(1, 5, 3, 4)
+    expected = FixedUpscore(5, 16, 8)(score)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda one: one is score))
+    found = FixedUpscore(5, 16, 8)(score)
+    assert not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
 def test_refuses_a_map_that_starts_inside_the_image():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from fcn_lightning import formats
+from fcn_lightning.runs.machine import check_temporary_folder
 from fcn_lightning.runs.record import read_record
 from fcn_lightning.runs.run import compose_run
 from fcn_lightning.runs.train import train
@@ -100,3 +102,16 @@ def test_metrics_of_a_run_begin_anew_when_it_is_replaced(tiny: Tiny) -> None:
     train(run)
     with (run.folder / "metrics.csv").open() as file:
         assert sum(1 for row in csv.DictReader(file) if row["test/mean_iu"]) == 1
+
+
+def test_image_workers_need_a_short_path_of_temporary_files(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 66}")
+    check_temporary_folder(1)
+    monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 67}")
+    check_temporary_folder(0)
+    run = compose_run(tiny("experiment=shapes", "num_workers=1"))
+    with pytest.raises(ValueError, match="more than 71 characters"):
+        train(run)
+    assert not run.folder.exists()

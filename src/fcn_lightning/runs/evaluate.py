@@ -16,10 +16,14 @@ from fcn_lightning.formats.card import data_of, scoring_of
 from fcn_lightning.models.normalize import colors_of
 from fcn_lightning.runs.compose import compose
 from fcn_lightning.runs.data import check_classes, data_config, read_data
+from fcn_lightning.runs.machine import check_temporary_folder
 from fcn_lightning.runs.own_backbones import register_all
 from fcn_lightning.runs.record import without_nan
 from fcn_lightning.runs.trainer import configure_torch
 from fcn_lightning.task import SegmentationTask
+
+NUM_WORKERS = 2
+"""Processes that read images."""
 
 
 def evaluate(
@@ -47,6 +51,7 @@ def evaluate(
     network = checkpoint.card["network"]
     scoring = scoring_of(checkpoint.path, checkpoint.card)
     configure_torch(scoring.matmul_precision)
+    check_temporary_folder(NUM_WORKERS)
     splits = scored_data(checkpoint.path, checkpoint.card, data, root, config_dir)
     splits = splits.with_test() if split == "test" else splits
     check_classes(splits, network["num_classes"], checkpoint.path)
@@ -74,7 +79,7 @@ def evaluate(
         recipe,
         Augment(),
         seed=0,
-        num_workers=2,
+        num_workers=NUM_WORKERS,
         mask=Mask(test=checkpoint.card.get("mask")),
         colors=colors_of(network["normalize"]),
     )

@@ -1,11 +1,30 @@
-"""The machine that a run uses: its device and its memory."""
+"""The machine that a run uses: its device, its memory, its folder of temporary files."""
 
 from __future__ import annotations
 
 import resource
+import tempfile
 
 import torch
 from lightning import Trainer
+
+LONGEST_TMPDIR = 71
+"""Characters: a socket's path has at most 103 on some systems, and torch appends 32."""
+
+
+def check_temporary_folder(num_workers: int) -> None:
+    """Refuse a folder in which processes that read images could not pass them on, and would wait.
+
+    Raises:
+        ValueError: Its path is too long.
+    """
+    folder = tempfile.gettempdir()
+    if num_workers and len(folder) > LONGEST_TMPDIR:
+        raise ValueError(
+            f"Processes that read images pass them on by sockets in the folder of temporary files, "
+            f"{folder}, whose path has more than {LONGEST_TMPDIR} characters. Name a shorter one "
+            "in the variable TMPDIR, or set `num_workers` to 0."
+        )
 
 
 def device_name(trainer: Trainer) -> str:

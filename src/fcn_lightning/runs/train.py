@@ -45,7 +45,7 @@ from fcn_lightning.runs.class_weights import describe as describe_weights
 from fcn_lightning.runs.data import data_card, read_data
 from fcn_lightning.runs.environment import commit, versions
 from fcn_lightning.runs.folder import opened
-from fcn_lightning.runs.machine import device_name, peak_memory
+from fcn_lightning.runs.machine import check_temporary_folder, device_name, peak_memory
 from fcn_lightning.runs.memory_format import memory_format
 from fcn_lightning.runs.observers import (
     check_loggers,
@@ -80,6 +80,7 @@ def train(run: Run, group: str | None = None) -> Record:
     configure_torch(run.settings.matmul_precision)
     lightning.seed_everything(run.settings.seed, verbose=False)
     check_loggers(run)
+    check_temporary_folder(run.settings.num_workers)
     splits = splits_of(run)
     network = run.network(num_classes(splits.labels))
     transplanted, notes = start_weights(run, network)
