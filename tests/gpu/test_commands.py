@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fcn_lightning import formats
 from fcn_lightning.runs.devices import visible_gpus
+from fcn_lightning.runs.record import read_record
 
 Tiny = Callable[..., list[str]]
 
@@ -69,6 +70,17 @@ def test_two_gpus_equal_one(tiny: Tiny, tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[1]["confusion"], images[0]["confusion"])
     predicted = images[0]["confusion"].sum((0, 1))
     assert np.count_nonzero(predicted) > 1, "background alone would be the same anyhow"
+
+
+def test_tf32_is_near_float32_and_recorded(tiny: Tiny, tmp_path: Path) -> None:
+    own, losses = tiny("experiment=shapes", "recipe.max_steps=2"), {}
+    for precision, recorded in (("highest", "32-true"), ("high", "32-true, TF32")):
+        trainer = [*TRAINERS["one"], f"matmul_precision={precision}"]
+        folder = trained(own, trainer, tmp_path / precision)
+        record = read_record(folder)
+        assert record.precision == recorded
+        losses[precision] = record.scores["loss"]
+    assert losses["high"] == pytest.approx(losses["highest"], rel=1e-2)
 
 
 @pytest.mark.parametrize(
