@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import scipy.io
 
 import trees
 from fcn_lightning.data import sbd, voc_and_sbd
@@ -19,6 +21,23 @@ def test_a_structure_without_a_segmentation_is_refused(tmp_path, rng, damaged):
     trees.save_mat(path, {"GTcls": {"Boundaries": 0}})
     assert damaged(read(tmp_path).val) == (
         f"Cannot read the label map {path}: its `GTcls` has no `Segmentation`."
+    )
+
+
+@pytest.mark.parametrize("value", [-1, 21])
+def test_a_value_that_is_no_class_is_refused(tmp_path, make_sbd, value):
+    """-1 would be 255, void, in 8 bits."""
+    folder = make_sbd(tmp_path / "sbd", "ab", val="a", train="b")
+    path = folder / "cls" / "a.mat"
+    content = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
+    values = content.astype(np.int16)
+    values[0, 1] = value
+    scipy.io.savemat(path, {"GTcls": {"Segmentation": values}})
+    with pytest.raises(ValueError, match="has the value") as error:
+        read(tmp_path).val[0]
+    assert str(error.value) == (
+        f"The label map {path} has the value {value}. Use 0 to 20 for the 21 classes, and 255 for "
+        "void."
     )
 
 

@@ -116,10 +116,11 @@ def _read_label(file: File, size: tuple[int, ...], labels: LabelSet) -> ndarray:
     except Exception as error:  # a broken file can raise anything in its reader
         raise ValueError(f"Cannot read the label map {file.path}: {reason(error)}.") from error
     _check_size(f"label map {file.path}", label.shape, size, "its image")
-    wrong = label[(label >= len(labels)) & (label != VOID)]
-    if wrong.size:
-        what = out_of_range(int(wrong[0]), 0, len(labels) - 1)
-        raise LabelRangeError(f"The label map {file.path} {what}")
+    if label.size and (label.min() < 0 or label.max() >= len(labels)):
+        wrong = label[((label < 0) | (label >= len(labels))) & (label != VOID)]
+        if wrong.size:
+            what = out_of_range(int(wrong[0]), 0, len(labels) - 1)
+            raise LabelRangeError(f"The label map {file.path} {what}")
     return np.ascontiguousarray(label, np.uint8)
 
 

@@ -54,7 +54,7 @@ def whole_numbers(values: Any, key: str) -> ndarray:
     if isinstance(values, ndarray) and values.ndim == 2 and values.dtype.kind in "buif":
         with np.errstate(invalid="ignore"):  # NaN is no whole number
             whole: ndarray = values.astype(np.int32)
-        if np.array_equal(whole, values):
+        if np.can_cast(values.dtype, np.int32) or np.array_equal(whole, values):
             return whole
     raise ValueError(f"`{key}` is not a matrix of whole numbers")
 
