@@ -43,7 +43,7 @@ marked_cache = jaxtyping._import_hook._optimized_cache_from_source
 
 
 def pytest_configure() -> None:
-    """Checks arrays' types and shapes at run time; mypy has checked all other types.
+    """Checks arrays' types and shapes at run time; mypy checks all other types.
 
     Other packages keep their bytecode. While a module is imported, jaxtyping looks for its own kind
     of bytecode for all modules: torch, SciPy and others would be compiled again in each process,

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 IMPORTED = [
     "lightning", "wandb.sdk.launch",  # which W&B imports when a run starts
@@ -53,27 +53,9 @@ class Started(NamedTuple):
         return Done(next((p.exitcode for p in self.processes if p.exitcode), 0), *printed)
 
 
-def run(
-    module: str,
-    *arguments: str,
-    folder: Path,
-    environment: Mapping[str, str] = {},
-    ranks: int = 1,
-    first: Callable[[], None] | None = None,
-) -> Done:
-    """Run `main` of a module of `fcn_lightning.cli`.
-
-    Args:
-        module: The module.
-        arguments: Its command line.
-        folder: The working directory.
-        environment: Variables in addition to those of this process.
-        ranks: Processes of one run, with the variables that torchrun sets.
-        first: Called in each process before the command.
-    """
-    return start(
-        module, *arguments, folder=folder, environment=environment, ranks=ranks, first=first
-    ).end()
+def run(module: str, *arguments: str, **options: Any) -> Done:
+    """Run what `start` starts."""
+    return start(module, *arguments, **options).end()
 
 
 def start(
@@ -84,7 +66,16 @@ def start(
     ranks: int = 1,
     first: Callable[[], None] | None = None,
 ) -> Started:
-    """Start what `run` runs."""
+    """Start `main` of a module of `fcn_lightning.cli`.
+
+    Args:
+        module: The module.
+        arguments: Its command line.
+        folder: The working directory.
+        environment: Variables in addition to those of this process.
+        ranks: Processes of one run, with the variables that torchrun sets.
+        first: Called in each process before the command.
+    """
     together = variables_of_ranks(ranks) if ranks > 1 else {}
     started = Started([], tempfile.TemporaryDirectory())
     for rank in range(ranks):

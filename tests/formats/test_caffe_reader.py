@@ -202,6 +202,7 @@ def test_memory_stays_below_twice_the_file():
     measured = warm.CONTEXT.SimpleQueue()
     process = warm.CONTEXT.Process(target=import_and_measure, args=(binary, measured))
     process.start()
+    process.join()
+    assert process.exitcode == 0
     # the mapped file and one copy of its values; 50 MB for what torch loads when it saves
     assert measured.get() < 2 * size + 50e6
-    process.join()

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -137,7 +136,10 @@ def interrupt_when_it_trains() -> None:
 
 
 def test_ctrl_c_stops_a_forked_job_which_saves_itself(tiny: Tiny, tmp_path: Path) -> None:
-    """The job has workers that read images. Imports make no folder that its end would remove."""
+    """The job has workers that read images.
+
+    The server's imports make no temporary folder, which the first job that ends would delete.
+    """
     long = ("recipe.max_steps=100000", "recipe.val_every=100000", "num_workers=1")
     overrides = tiny("experiment=shapes", "seed=0,1", *long, "hydra.launcher.cpu_slots=1")
     first = interrupt_when_it_trains
@@ -146,7 +148,7 @@ def test_ctrl_c_stops_a_forked_job_which_saves_itself(tiny: Tiny, tmp_path: Path
         done = warm.run("train", "-m", *overrides, folder=tmp_path, environment=own, first=first)
     assert done.returncode == 130, done.stderr
     files = (tmp_path / "temporary_files").read_text().splitlines()
-    assert {name.partition("-")[0] for name in files} <= {"pymp", f"torchinductor_{getuser()}"}
+    assert all(name.startswith(("pymp-", "torchinductor_")) for name in files), files
     (folder,) = (tmp_path / "runs/sweeps").iterdir()
     assert [job["state"] for job in SweepFile(folder).read()] == ["stopped", "not started"]
     assert "stopped by SIGTERM at step" in (folder / "0.log").read_text()

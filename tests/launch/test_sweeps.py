@@ -45,6 +45,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield keep
     for sweep in started:
         sweep.processes[0].terminate()
+        sweep.processes[0].join(timeout=60)
 
 
 def states(folder: Path) -> dict[str, str]:

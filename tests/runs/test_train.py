@@ -112,6 +112,6 @@ def test_image_workers_need_a_short_path_of_temporary_files(
     monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 67}")
     check_temporary_folder(0)
     run = compose_run(tiny("experiment=shapes", "num_workers=1"))
-    with pytest.raises(ValueError, match="more than 71 characters"):
+    with pytest.raises(ValueError, match="has more than 71 characters, too many for the sockets"):
         train(run)
     assert not run.folder.exists()

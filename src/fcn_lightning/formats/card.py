@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,18 +46,12 @@ class _Arranged(BaseModel):
     memory_format: Literal["contiguous", "channels_last"] = "channels_last"
 
 
-class _Scored(BaseModel):
+class Scoring(BaseModel):
+    """How a network is scored: the loss, the Trainer's precision, and what float32 means."""
+
     loss: Reduction  # a config: Hydra would call a `_target_`
     precision: str
     matmul_precision: Literal["highest", "high"] = "highest"
-
-
-class Scoring(NamedTuple):
-    """How a network is scored: the loss, the Trainer's precision, and what float32 means."""
-
-    loss: str
-    precision: str
-    matmul_precision: str
 
 
 def labels_of(path: Path, card: Mapping[str, Any]) -> dict[str, LabelSet] | None:
@@ -105,13 +99,13 @@ def memory_format_of(path: Path, card: Mapping[str, Any]) -> str:
 
 
 def scoring_of(path: Path, card: Mapping[str, Any]) -> Scoring:
-    """The loss and the precisions that it is scored with.
+    """How its network is scored.
 
     Raises:
         ValueError: One is missing.
     """
-    found = _read(path, _Scored, card)
-    return Scoring(found.loss, found.precision, found.matmul_precision)
+    found: Scoring = _read(path, Scoring, card)
+    return found
 
 
 def _keys(value: Any) -> Iterator[Any]:

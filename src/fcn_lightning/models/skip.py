@@ -35,8 +35,8 @@ SCORE_STD = 0.01
 class FixedUpscore(nn.Module):
     """Bilinear upsampling, as a transposed convolution with a fixed kernel.
 
-    A GPU interpolates instead, with the same result up to rounding: cuDNN's default algorithm for
-    64 x 64 kernels took as long as half of FCN-32s (docs/gpu.md).
+    A GPU interpolates instead, with the same result up to rounding: FCN-32s took twice as long as
+    FCN-8s there, most likely for its kernel of 64 x 64 (docs/gpu.md).
     """
 
     def __init__(self, num_classes: int, kernel: int, factor: int) -> None:

@@ -9,11 +9,11 @@ import torch
 from lightning import Trainer
 
 LONGEST_TMPDIR = 71
-"""Characters: a socket's path has at most 103 on some systems, and torch appends 32."""
+"""Characters: a socket's path has at most 103 on some systems, of which its name takes 32."""
 
 
 def check_temporary_folder(num_workers: int) -> None:
-    """Refuse a folder in which processes that read images could not pass them on, and would wait.
+    """Refuse a folder in which processes that read images cannot pass them on; a run would hang.
 
     Raises:
         ValueError: Its path is too long.
@@ -21,9 +21,9 @@ def check_temporary_folder(num_workers: int) -> None:
     folder = tempfile.gettempdir()
     if num_workers and len(folder) > LONGEST_TMPDIR:
         raise ValueError(
-            f"Processes that read images pass them on by sockets in the folder of temporary files, "
-            f"{folder}, whose path has more than {LONGEST_TMPDIR} characters. Name a shorter one "
-            "in the variable TMPDIR, or set `num_workers` to 0."
+            f"The path of the folder of temporary files, {folder}, has more than {LONGEST_TMPDIR} "
+            "characters, too many for the sockets of processes that read images. Name a shorter "
+            "one in the variable TMPDIR."
         )
 
 
