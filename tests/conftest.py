@@ -167,14 +167,14 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-@pytest.fixture
-def tiny(tiny_data: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    """Overrides of a run of two steps under `tmp_path`; the last of two for one key counts."""
+@pytest.fixture(scope="session")
+def tiny(tiny_data: Path) -> Callable[..., list[str]]:
+    """Overrides of a run of two steps below this folder; the last of two for one key counts."""
 
     def overrides(*own: str, classifier: str | None = "null") -> list[str]:
         common = [
             f"paths.data={tiny_data}",
-            f"paths.runs={tmp_path / 'runs'}",
+            f"paths.runs={Path.cwd() / 'runs'}",
             "trainer=cpu",
             "num_workers=0",
             "logger=csv",

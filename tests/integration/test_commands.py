@@ -70,6 +70,21 @@ def assert_in_tensorboard(folder: Path) -> None:
     assert b"max_steps: 4" in text.tensor_proto.string_val[0]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unreached(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[warm.Started, Path]:
+    """A run, and its `paths.runs`, whose W&B is a port of this machine that refuses.
+
+    W&B tries for ten seconds, in which the other tests run.
+    """
+    top = tmp_path_factory.mktemp("unreached")
+    overrides = [o for o in tiny("experiment=shapes", f"paths.runs={top}") if o != "logger=csv"]
+    account = {
+        "WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_MODE": "online",
+        "WANDB_PROJECT": "mine", "WANDB_NAME": "first",
+    }  # fmt: skip
+    return warm.start("train", *overrides, folder=top, environment=account), top
+
+
 def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path) -> None:
     overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
     own = ["recipe.max_steps=4", "logger=[wandb,tensorboard]"]
@@ -131,23 +146,6 @@ def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path
     assert content["data"][0][:2] == [name, pytest.approx(np.trace(matrix) / matrix.sum())]
 
 
-def test_without_a_network_a_run_is_offline(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """W&B's address is a port of this machine that refuses."""
-    overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
-    account = {
-        "WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_MODE": "online",
-        "WANDB_PROJECT": "mine", "WANDB_NAME": "first",
-    }  # fmt: skip
-    done = warm.run("train", *overrides, folder=tmp_path, environment=account)
-    assert done.returncode == 0, done.stderr
-    assert "W&B is offline, since it cannot be reached: " in done.stderr
-    (folder,) = (tmp_path / "runs" / "shapes").glob("*/seed0")
-    (described,) = (r.run for r in records(folder) if r.HasField("run"))
-    assert (described.project, described.display_name) == ("mine", "first")
-
-
 def test_checkpoints_are_not_sent_without_wandb(tiny: Tiny, tmp_path: Path) -> None:
     overrides = [o for o in tiny("experiment=shapes") if o != "logger=csv"]
     done = warm.run(
@@ -197,3 +195,13 @@ def test_data_check_names_what_is_broken(tiny_data: Path, tmp_path: Path) -> Non
     assert done.returncode == 1
     assert f"Cannot read the image {image}: " in done.stdout
     assert "1 of 11 images are broken" in done.stdout
+
+
+def test_without_a_network_a_run_is_offline(unreached: tuple[warm.Started, Path]) -> None:
+    started, runs = unreached
+    done = started.end()
+    assert done.returncode == 0, done.stderr
+    assert "W&B is offline, since it cannot be reached: " in done.stderr
+    (folder,) = runs.glob("shapes/*/seed0")
+    (described,) = (r.run for r in records(folder) if r.HasField("run"))
+    assert (described.project, described.display_name) == ("mine", "first")
