@@ -1,12 +1,14 @@
 """How fast the networks are on a GPU, and how near that is to what the GPU can do.
 
-    python benchmarks/gpu.py [--json FILE] [--autotune] [--compile]
+    python benchmarks/gpu.py [--json FILE] [--autotune]
 
-FCN-32s, 16s and 8s of full width label an image of 375 x 500; FCN-8s takes training steps on one of
-500 x 500, by the recipe of the reference. Times are medians, in IEEE float32, TF32 and bfloat16
-autocast, with channels first and last. The bound is the rate of one large matrix product in the
-same precision; convolutions by an algorithm that multiplies less than is counted, as Winograd's,
-may be above it.
+FCN-32s, 16s and 8s of full width label an image of 375 x 500; FCN-8s labels several images at a
+time, larger and smaller ones, and under `torch.compile`, and takes training steps on one of
+500 x 500, by the recipe of the reference. torchfcn is measured if benchmarks/cpu.py has installed
+it. Times are medians, in IEEE float32, TF32 and bfloat16 autocast. The bound is the rate of one
+large matrix product in the same precision; convolutions by an algorithm that multiplies less than
+is counted, as Winograd's, may be above it. At the end: the cost of a step of `fcn-train` beyond a
+plain loop, and how much of a validation is in the network.
 """
 
 from __future__ import annotations
@@ -17,16 +19,19 @@ import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import peers
+import timing
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
+import runs
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.models import build
 from fcn_lightning.optim import Recipe, configure
@@ -56,6 +61,7 @@ class Row:
     size: str
     precision: str
     channels: str
+    images: int
     ms: float
     spread: float
     tflop: float
@@ -65,7 +71,7 @@ class Row:
     def __str__(self) -> str:
         cells = (
             self.what, self.size, self.precision, self.channels, f"{self.ms:.2f}",
-            f"{self.spread:.2f}", f"{1000 / self.ms:.1f}", f"{self.tflop:.3f}",
+            f"{self.spread:.2f}", f"{1000 * self.images / self.ms:.1f}", f"{self.tflop:.3f}",
             f"{1000 * self.tflop / self.ms:.1f}", f"{self.percent:.0f} %", f"{self.peak_gb:.2f}",
         )  # fmt: skip
         return f"| {' | '.join(cells)} |"
@@ -83,15 +89,30 @@ class Bench:
         self.device, self.repeats = torch.device(device), repeats
         self.rates = {precision: self._matrix_rate(precision, side) for precision in PRECISIONS}
 
-    def forward(self, name: str, h: int, w: int, *, compiled: bool = False) -> Iterator[Row]:
-        """The scores of one image, without gradients."""
-        for channels, layout in LAYOUTS.items():
-            network = self._network(name).eval().to(memory_format=layout)
-            image = self._image(h, w).contiguous(memory_format=layout)
+    def forward(
+        self,
+        name: str,
+        h: int,
+        w: int,
+        *,
+        images: int = 1,
+        compiled: bool = False,
+        layouts: Sequence[str] = tuple(LAYOUTS),
+    ) -> Iterator[Row]:
+        """The scores of images of one size, without gradients."""
+        for channels in layouts:
+            network = self._network(name).eval().to(memory_format=LAYOUTS[channels])
+            image = self._image(h, w, images).contiguous(memory_format=LAYOUTS[channels])
             flop = operations(partial(scores, network, image))
             work = partial(scores, torch.compile(network) if compiled else network, image)
             what = f"{name}, compiled" if compiled else name
-            yield from self._rows(what, f"{h} x {w}", channels, work, flop)
+            yield from self._rows(what, f"{h} x {w}", channels, work, flop, images)
+
+    def torchfcn(self, h: int, w: int) -> Iterator[Row]:
+        """The same by torchfcn's FCN-8s."""
+        network, image = peers.torchfcn("FCN8s").eval().to(self.device), self._image(h, w).float()
+        work = partial(scores, network, image)
+        yield from self._rows("torchfcn FCN-8s", f"{h} x {w}", "first", work, operations(work))
 
     def step(self, name: str, h: int, w: int) -> Iterator[Row]:
         """An update on one image: forward, loss, backward, SGD with momentum."""
@@ -109,10 +130,12 @@ class Bench:
         with self.device:
             return build(backbone={"name": "vgg16"}, head=head, num_classes=NUM_CLASSES)
 
-    def _image(self, h: int, w: int) -> Tensor:
-        return torch.randint(256, (1, 3, h, w), dtype=torch.uint8, device=self.device)
+    def _image(self, h: int, w: int, images: int = 1) -> Tensor:
+        return torch.randint(256, (images, 3, h, w), dtype=torch.uint8, device=self.device)
 
-    def _rows(self, what: str, size: str, channels: str, work: Work, flop: int) -> Iterator[Row]:
+    def _rows(
+        self, what: str, size: str, channels: str, work: Work, flop: int, images: int = 1
+    ) -> Iterator[Row]:
         """The same work in each precision."""
         for precision in PRECISIONS:
             torch.compiler.reset()  # what was compiled was for another precision
@@ -121,9 +144,11 @@ class Bench:
             ms = statistics.median(times)
             low, _, high = statistics.quantiles(times, n=4)
             percent = 100 * flop / self.rates[precision] / (ms / 1000)
+            named = f"{what}, {images} images" if images > 1 else what
             yield Row(
-                what, size, precision, channels, ms, high - low, flop / 1e12, percent, peak / 1e9
-            )
+                named, size, precision, channels, images, ms, high - low, flop / 1e12, percent,
+                peak / 1e9,
+            )  # fmt: skip
 
     def _matrix_rate(self, precision: str, side: int) -> float:
         """Operations a second of a product of two square matrices of random numbers."""
@@ -213,7 +238,6 @@ def main() -> None:
         help="height and width of the image to label, and of the one to train on",
     )  # fmt: skip
     parser.add_argument("--autotune", action="store_true", help="cuDNN tries its algorithms first")
-    parser.add_argument("--compile", action="store_true", help="FCN-8s by torch.compile, alone")
     given = parser.parse_args()
 
     torch.manual_seed(0)
@@ -224,9 +248,13 @@ def main() -> None:
     print(machine(given.device) + (", cuDNN autotuned" if given.autotune else "") + "\n")
     print(f"Product of {given.matrix} x {given.matrix} matrices, TFLOP/s: {bound}\n\n{HEADER}")
     rows = []
-    for row in measured(bench, *given.sizes, compiled=given.compile):
+    for row in measured(bench, *given.sizes):
         print(row, flush=True)
         rows.append(asdict(row))
+    print(f"\n{timing.HEADER}")
+    for of_runs in (*runs.overhead(2, given.device), *runs.validation(1, given.device)):
+        print(of_runs, flush=True)
+        rows.append(asdict(of_runs))
     if given.json is not None:
         found = {
             "machine": machine(given.device),
@@ -237,16 +265,21 @@ def main() -> None:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def measured(
-    bench: Bench, h: int, w: int, train_h: int, train_w: int, *, compiled: bool
-) -> Iterator[Row]:
-    """All measurements, one after the other."""
-    if compiled:
-        yield from bench.forward("FCN-8s", h, w, compiled=True)
-        return
+def measured(bench: Bench, h: int, w: int, train_h: int, train_w: int) -> Iterator[Row]:
+    """The measurements of networks, one after the other."""
     for name in SKIPS:
         yield from bench.forward(name, h, w)
+    if peers.FOLDER.exists():
+        peers.install()
+        yield from bench.torchfcn(h, w)
     yield from bench.step("FCN-8s", train_h, train_w)
+    for images in (2, 4, 8):
+        yield from bench.forward("FCN-8s", h, w, images=images, layouts=["last"])
+    for factor in (0.5, 2):
+        size = round(h * factor), round(w * factor)
+        yield from bench.forward("FCN-8s", *size, layouts=["last"])
+    for images in (1, 8):
+        yield from bench.forward("FCN-8s", h, w, images=images, compiled=True, layouts=["last"])
 
 
 def _seconds(work: Callable[[], object]) -> float:

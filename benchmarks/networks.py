@@ -59,6 +59,12 @@ def scores(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return network(x)
 
 
+def in_bfloat16(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The same by autocast, as with `trainer.precision=bf16-mixed`."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return scores(network, x)
+
+
 def forward(repeats: int) -> Iterator[Row]:
     """The scores of one image: ours eager, contiguous and channels last, and compiled."""
     x, floats = image(), image().float()
@@ -72,6 +78,8 @@ def forward(repeats: int) -> Iterator[Row]:
         if name == "FCN-8s":
             compiled = torch.compile(ours(name).eval(), dynamic=True)
             contenders["ours, compiled"] = partial(scores, compiled, x)
+            if torch.backends.cpu.get_cpu_capability() == "AVX512":  # emulated by others
+                contenders["ours, bfloat16"] = partial(in_bfloat16, network, x)
             whole = ours(name).eval()
             whole.backbone.narrow_border = False
             contenders["ours, whole border"] = partial(scores, whole, x)

@@ -42,32 +42,36 @@ NUM_JOBS = 8
 NUM_VALIDATED, NUM_SEG11VALID = 16, 736
 
 
-def overhead(repeats: int) -> Iterator[Row]:
+def overhead(repeats: int, device: str = "cpu") -> Iterator[Row]:
     """The cost of a step of `fcn-train` beyond a loop over the same network and loader."""
     with tempfile.TemporaryDirectory() as runs:
-        ran = [_trained(runs, steps, number) for number, steps in enumerate((1, STEPS + 1) * 2)]
-    step = (min(ran[1], ran[3]) - min(ran[0], ran[2])) / STEPS
-    bare = min(_bare_step() for _ in range(2))
-    vgg = timed(our_step(SIZE))[0]
-    what = "tiny network, a step"
-    yield Row("overhead", what, "bare loop", cpu=1000 * bare, unit="ms")
-    yield Row("overhead", what, "fcn-train", cpu=1000 * step, unit="ms", ratio=bare / step)
-    share = 100 * (step - bare) / (vgg + step - bare)
-    note = f"{share:.2f} % of a step of FCN-8s on VGG-16, 375 x 500"
-    yield Row("overhead", what, "difference", cpu=1000 * (step - bare), unit="ms", note=note)
+        steps = (1, STEPS + 1) * 2
+        ran = [_trained(runs, n, number, device) for number, n in enumerate(steps)]
+    bare = min((_bare_step(device) for _ in range(2)), key=sum)
+    fcn_train = [(min(ran[1][i], ran[3][i]) - min(ran[0][i], ran[2][i])) / STEPS for i in (0, 1)]
+    vgg, what = timed(our_step(SIZE))[0] if device == "cpu" else 0.0, "tiny network, a step"
+    of_bare, of_train = ([1000 * seconds for seconds in times] for times in (bare, fcn_train))
+    beyond = [own - loop for own, loop in zip(of_train, of_bare)]
+    share = 100 * beyond[0] / (1000 * vgg + beyond[0])
+    note = f"{share:.2f} % of a step of FCN-8s on VGG-16, 375 x 500" if vgg else ""
+    yield Row("overhead", what, "bare loop", *of_bare, "ms", 1)
+    yield Row("overhead", what, "fcn-train", *of_train, "ms", of_bare[0] / of_train[0])
+    yield Row("overhead", what, "difference", *beyond, "ms", note=note)
 
 
-def _trained(runs: str, steps: int, number: int) -> float:
-    """CPU seconds of a run of so many steps."""
+def _trained(runs: str, steps: int, number: int, device: str) -> tuple[float, float]:
+    """CPU and wall seconds of a run of so many steps."""
+    trainer = "trainer=cpu" if device == "cpu" else "trainer=gpu"
     more = [f"recipe.max_steps={steps}", f"recipe.val_every={steps}", f"paths.runs={runs}/{number}"]
-    return _cpu([sys.executable, "-m", "fcn_lightning.cli.train", *TINY, *more])[0]
+    return _cpu([sys.executable, "-m", "fcn_lightning.cli.train", *TINY, trainer, *more])
 
 
-def _bare_step() -> float:
-    """CPU seconds of a step of a plain loop over what such a run trains with."""
+def _bare_step(device: str) -> tuple[float, float]:
+    """CPU and wall seconds of a step of a plain loop over what such a run trains with."""
     run = compose_run([*TINY, f"recipe.max_steps={STEPS}", f"recipe.val_every={STEPS}"])
     splits, recipe = read_data(run.config.data), run.recipe
     network = run.network(len(splits.labels)).train().to(memory_format=torch.channels_last)
+    network.to(device)
     order = TrainingOrder(
         recipe.order, len(splits.train), seed=0, batch=recipe.batch, per_pass=recipe.batch,
         max_steps=STEPS, first_step=0, rank=0, num_processes=1,
@@ -79,12 +83,14 @@ def _bare_step() -> float:
     def loop() -> None:
         for batch in loader:
             optimizer.zero_grad()
-            losses = [softmax_loss(network(g["image"]), g["label"], recipe.loss) for g in batch]
+            groups = [(g["image"].to(device), g["label"].to(device)) for g in batch]
+            losses = [softmax_loss(network(image), label, recipe.loss) for image, label in groups]
             torch.cat(losses).mean().backward()
             optimizer.step()
             schedule.step()
 
-    return timed(loop)[0] / STEPS
+    cpu, wall = timed(loop)
+    return cpu / STEPS, wall / STEPS
 
 
 def sweep(repeats: int) -> Iterator[Row]:
@@ -127,21 +133,28 @@ def _cpu(command: Sequence[str]) -> tuple[float, float]:
     return cpu, time.perf_counter() - begin
 
 
-def validation(repeats: int) -> Iterator[Row]:
+def validation(repeats: int, device: str = "cpu") -> Iterator[Row]:
     """Validating images of 375 x 500 by FCN-8s: all of it, and the share of the network."""
     network, spent = ours().eval(), 0.0
+    clock = time.process_time if device == "cpu" else time.perf_counter
 
     def counted(image: torch.Tensor) -> torch.Tensor:
         nonlocal spent
-        before = time.process_time()
+        before = clock()
         score = type(network).forward(network, image)
-        spent += time.process_time() - before
+        if device != "cpu":
+            torch.cuda.synchronize()
+        spent += clock() - before
         return score
 
     network.forward = counted  # type: ignore[method-assign]
     task = SegmentationTask(network, VOC, HEAVY)
     trainer = Trainer(
-        accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
+        accelerator="cpu" if device == "cpu" else "gpu",
+        devices=1,
+        logger=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
     )
     with tempfile.TemporaryDirectory() as folder:
         images.draw(Path(folder))
@@ -149,6 +162,7 @@ def validation(repeats: int) -> Iterator[Row]:
         loader = DataLoader(data, batch_size=1, collate_fn=by_size)
         cpu, wall = timed(lambda: trainer.validate(task, loader, verbose=False))
     cpu, wall, spent = (NUM_SEG11VALID / NUM_VALIDATED * seconds for seconds in (cpu, wall, spent))
+    share = spent / (cpu if device == "cpu" else wall)
     what = f"{NUM_SEG11VALID} images, from {NUM_VALIDATED}"
     yield Row("validation", what, "all", cpu, wall, "s")
-    yield Row("validation", what, "network", cpu=spent, unit="s", note=f"{100 * spent / cpu:.1f} %")
+    yield Row("validation", what, "network", cpu=spent, unit="s", note=f"{100 * share:.1f} %")

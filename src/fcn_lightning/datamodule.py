@@ -24,7 +24,7 @@ Images = SegmentationDataset | Subset[Sample] | Masked
 
 
 class SegmentationData(LightningDataModule):
-    """Loads each process's share of the training batches; validation images one at a time.
+    """Loads each process's share of the training batches, and of the images that are scored.
 
     The training order is a function of the optimizer step, so a run that resumes at step n sees
     the images that an uninterrupted run sees. Each validation image is scored once.
@@ -38,6 +38,7 @@ class SegmentationData(LightningDataModule):
         *,
         seed: int,
         num_workers: int,
+        val_batch: int = 1,
         overfit_batches: int | float = 0,
         sampling: LossSampling | None = None,
         mask: Mask | None = None,
@@ -51,6 +52,8 @@ class SegmentationData(LightningDataModule):
             augment: The augmentation of training images.
             seed: Seed of the training order and of augmentation.
             num_workers: Processes that read images, for each loader.
+            val_batch: Images that are scored at a time, by each process. Those of one size go
+                through the network together.
             overfit_batches: Train on the first batches of images alone, and score those: a number
                 of batches, or a fraction of the images below 1; 0 for all.
             sampling: The pixels of training images that stay in the loss; None for all.
@@ -76,6 +79,7 @@ class SegmentationData(LightningDataModule):
         self.sampling = sampling
         self.seed = seed
         self.num_workers = num_workers
+        self.val_batch = val_batch
 
     def train_dataloader(self) -> DataLoader[Sample]:
         atexit.register(_end_workers)
@@ -110,7 +114,7 @@ class SegmentationData(LightningDataModule):
         return DataLoader(
             self.val_images,
             sampler=shard,
-            batch_size=1,
+            batch_size=self.val_batch,
             num_workers=self.num_workers,
             worker_init_fn=_leave_signals_to_the_run,
             collate_fn=by_size,
@@ -128,9 +132,9 @@ class SegmentationData(LightningDataModule):
 def by_size(samples: Sequence[Sample]) -> list[Sample]:
     """Group samples by size and stack each group, so that no image is padded."""
     groups: dict[torch.Size, list[Sample]] = defaultdict(list)
-    for sample in samples:
+    for place, sample in enumerate(samples):
         image = next(iter(by_name(sample["image"]).values()))
-        groups[image.shape].append(sample)
+        groups[image.shape].append({**sample, "place": place})
     return [default_collate(group) for group in groups.values()]
 
 

@@ -32,6 +32,9 @@ MEMORY_FORMATS = {
 
 SCORES = ("pixel_acc", "mean_acc", "mean_iu", "fw_iu")
 
+Predictions = dict[str, list[dict[str, Tensor]]]
+"""`predictions`: those of each group of a batch, by head, (n, h, w)."""
+
 
 class Results(NamedTuple):
     """Scores and the loss by name, and the IU of each class; both as fractions."""
@@ -44,10 +47,10 @@ class SegmentationTask(LightningModule):
     """Trains and scores a network.
 
     A batch is a list of groups of images of one size: `image` (n, 3, h, w) uint8, `label`
-    (n, h, w) with 255 for void, and `name`, n names. Several modalities have a dict of images, and
-    several heads a dict of labels. Scores of the first head have plain names, `val/mean_iu`; those
-    of another head have its name, `val/geo/mean_iu`. All random numbers of a training step are a
-    function of the seed, the step and the process.
+    (n, h, w) with 255 for void, `name`, n names, and `place`, their places in the batch. Several
+    modalities have a dict of images, and several heads a dict of labels. Scores of the first head
+    have plain names, `val/mean_iu`; those of another head have its name, `val/geo/mean_iu`. All
+    random numbers of a training step are a function of the seed, the step and the process.
     """
 
     def __init__(
@@ -134,11 +137,11 @@ class SegmentationTask(LightningModule):
             self.log("train/lr", optimizer.param_groups[0]["lr"])
             self.log("train/grad_norm", get_total_norm(gradients))
 
-    def validation_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Tensor]:
-        return self._score(batch)
+    def validation_step(self, batch: list[Sample], batch_idx: int) -> Predictions:
+        return {"predictions": [self._score(group) for group in batch]}
 
-    def test_step(self, batch: list[Sample], batch_idx: int) -> dict[str, Tensor]:
-        return self._score(batch)
+    def test_step(self, batch: list[Sample], batch_idx: int) -> Predictions:
+        return {"predictions": [self._score(group) for group in batch]}
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
@@ -196,9 +199,8 @@ class SegmentationTask(LightningModule):
                 losses.append(softmax_loss(own, labels[head], self.recipe.reduction, weights))
         return torch.stack(losses).sum(0)
 
-    def _score(self, batch: list[Sample]) -> dict[str, Tensor]:
+    def _score(self, group: Sample) -> dict[str, Tensor]:
         """Add images of one size to the scores; return their predictions by head, (n, h, w)."""
-        (group,) = batch
         score, labels = self.network(group["image"]), by_name(group["label"])
         predictions = {head: maps.argmax(1) for head, maps in by_name(score).items()}
         for head, metric in self.scores.items():

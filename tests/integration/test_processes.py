@@ -138,6 +138,14 @@ def scored(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
+def grouped(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same weights as scored by one process, five images at a time; two have one size."""
+    runs = tmp_path_factory.mktemp("grouped") / "runs"
+    launch({runs: Launch([*scoring(1), "val_batch=5"], 1)}, voc, start)
+    return only_run(runs)
+
+
+@pytest.fixture(scope="module")
 def trained(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Update, Path]:
     """Ten updates from the same weights in each of the ways; those alone are sweeps."""
     top = tmp_path_factory.mktemp("trained")
@@ -317,6 +325,20 @@ def test_each_image_is_scored_once(voc: Path, scored: dict[int, Path], processes
     with np.errstate(invalid="ignore"):
         iu = np.diag(total) / (total.sum(0) + total.sum(1) - np.diag(total))
     assert record["scores"]["mean_iu"] == pytest.approx(np.nanmean(iu), abs=1e-15)
+
+
+def test_images_that_are_scored_together_have_the_scores_of_one_at_a_time(
+    scored: dict[int, Path], grouped: Path
+) -> None:
+    (one, alone), (together, images) = read(scored[1]), read(grouped)
+    assert grouped.parent.name != scored[1].parent.name, "another variant"
+    assert images["names"].tolist() == alone["names"].tolist()
+    np.testing.assert_array_equal(images["confusion"].sum(2), alone["confusion"].sum(2))
+    assert np.abs(images["confusion"] - alone["confusion"]).sum() <= 4, "two pixels, by rounding"
+    for name, value in one["scores"].items():
+        assert together["scores"][name] == pytest.approx(value, rel=1e-3)
+    pictures = {path.name for path in (grouped / "pictures").glob("*.image.png")}
+    assert pictures == {f"{name}.image.png" for name in alone["names"]}
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -10,7 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from numpy import ndarray
 
-from fcn_lightning.labels import by_name
+from fcn_lightning.callbacks.scored import scored
 from fcn_lightning.metrics import confusion_matrix
 from fcn_lightning.task import SegmentationTask
 
@@ -31,14 +31,13 @@ class PerImage(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
     ) -> None:
         assert isinstance(pl_module, SegmentationTask)
-        (group,) = batch
-        labels = by_name(group["label"])
-        for index, name in enumerate(group["name"]):
+        for image in scored(batch, outputs):
             matrices = [
-                confusion_matrix(outputs[head][index], labels[head][index], len(classes))
+                confusion_matrix(image.predictions[head], image.labels[head], len(classes))
                 for head, classes in pl_module.labels.items()
             ]
-            self._rows.append((name, [each.cpu().numpy().astype(np.int32) for each in matrices]))
+            of_image = [each.cpu().numpy().astype(np.int32) for each in matrices]
+            self._rows.append((image.name, of_image))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         rows = self._rows

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from fcn_lightning import visualize
-from fcn_lightning.labels import VOID, by_name
+from fcn_lightning.callbacks.scored import Scored, scored
+from fcn_lightning.labels import VOID
 from fcn_lightning.task import SegmentationTask
 
 QUICK = 3
@@ -32,6 +33,7 @@ class Pictures(Callback):
     def __init__(self, num_images: int) -> None:
         self.num_images = num_images
         self._chosen: list[Shown] = []
+        self._place = self._every = 0
 
     def on_validation_batch_end(
         self,
@@ -83,22 +85,15 @@ class Pictures(Callback):
         for shown in chosen:
             _write(shown, pl_module, folder)
 
-    def _choose(
-        self, num_batches: int | float, predictions: dict[str, Tensor], batch: Any, batch_idx: int
-    ) -> None:
-        every = max(1, int(num_batches) // self.num_images)
-        if batch_idx % every or len(self._chosen) == self.num_images:
-            return
-        (group,) = batch
-        images, labels = by_name(group["image"]), by_name(group["label"])
-        self._chosen.append(
-            Shown(
-                group["name"][0].replace("/", "_"),  # ids may have subfolders
-                {name: _colors(image[0].cpu()) for name, image in images.items()},
-                {head: label[0].cpu().numpy() for head, label in labels.items()},
-                {head: p[0].to("cpu", torch.uint8).numpy() for head, p in predictions.items()},
-            )
-        )
+    def _choose(self, num_batches: int | float, outputs: Any, batch: Any, batch_idx: int) -> None:
+        images = scored(batch, outputs)
+        if batch_idx == 0:
+            self._place = 0
+            self._every = max(1, int(num_batches) * len(images) // self.num_images)
+        for image in images:
+            if self._place % self._every == 0 and len(self._chosen) < self.num_images:
+                self._chosen.append(_shown(image))
+            self._place += 1
 
 
 class Shown(NamedTuple):
@@ -108,6 +103,15 @@ class Shown(NamedTuple):
     images: dict[str, ndarray]
     labels: dict[str, ndarray]
     predictions: dict[str, ndarray]
+
+
+def _shown(image: Scored) -> Shown:
+    return Shown(
+        image.name.replace("/", "_"),  # ids may have subfolders
+        {modality: _colors(pixels.cpu()) for modality, pixels in image.images.items()},
+        {head: label.cpu().numpy() for head, label in image.labels.items()},
+        {head: p.to("cpu", torch.uint8).numpy() for head, p in image.predictions.items()},
+    )
 
 
 def _colors(image: Tensor) -> ndarray:

@@ -47,11 +47,12 @@ class _Arranged(BaseModel):
 
 
 class Scoring(BaseModel):
-    """How a network is scored: the loss, the Trainer's precision, and what float32 means."""
+    """How a network is scored: loss, Trainer's precision, meaning of float32, images at a time."""
 
     loss: Reduction  # a config: Hydra would call a `_target_`
     precision: str
     matmul_precision: Literal["highest", "high"] = "highest"
+    val_batch: Annotated[int, Field(ge=1)] = 1
 
 
 def labels_of(path: Path, card: Mapping[str, Any]) -> dict[str, LabelSet] | None:

@@ -80,6 +80,7 @@ def evaluate(
         Augment(),
         seed=0,
         num_workers=NUM_WORKERS,
+        val_batch=scoring.val_batch,
         mask=Mask(test=checkpoint.card.get("mask")),
         colors=colors_of(network["normalize"]),
     )

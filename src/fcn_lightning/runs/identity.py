@@ -41,6 +41,7 @@ ADDED = {
     "data.allow_overlap": False,
     "data.classes": None,
     "matmul_precision": "highest",
+    "val_batch": 1,
 }
 """Keys that records of earlier versions lack, and the values that these versions worked with."""
 

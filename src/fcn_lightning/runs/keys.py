@@ -13,6 +13,8 @@ ELSEWHERE = {
     "lr": "`recipe.lr`",
     "learning_rate": "`recipe.lr`",
     "batch_size": "`recipe.batch`, the images of one step over all processes",
+    "val_batch_size": "`val_batch`, the images that are scored at a time, by each process",
+    "val_batch": "`val_batch`, the images that are scored at a time, by each process",
     "epochs": "`recipe.max_steps`: training is counted in steps",
     "max_epochs": "`recipe.max_steps`: training is counted in steps",
     "max_steps": "`recipe.max_steps`",

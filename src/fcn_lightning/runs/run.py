@@ -47,6 +47,7 @@ class Settings(BaseModel):
     activation_checkpointing: bool
     image_scale: Annotated[float, Field(gt=0)]
     num_workers: Annotated[int, Field(ge=0)]
+    val_batch: Annotated[int, Field(ge=1)]
     init_from: str | dict[str, str] | None
     ckpt_path: str | None
     resume: bool | Literal["auto"]

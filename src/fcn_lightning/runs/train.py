@@ -231,6 +231,7 @@ def fit_and_test(
         run.augment,
         seed=run.settings.seed,
         num_workers=run.settings.num_workers,
+        val_batch=run.settings.val_batch,
         overfit_batches=run.config.trainer.overfit_batches,
         sampling=loss_sampling(run, task.network),
         mask=run.mask,
@@ -278,7 +279,8 @@ def continued(run: Run, last: Path) -> Path | None:
 def card(run: Run, labels: LabelSets) -> dict[str, Any]:
     """Describe in plain values what prediction and evaluation need.
 
-    These are the classes of each head, the data set, the loss, the precision, and the mask.
+    These are the classes of each head, the data set, the loss, the precision, the batch, and the
+    mask.
     """
     masked = {"mask": run.mask.test} if run.mask.test else {}
     return {
@@ -288,6 +290,7 @@ def card(run: Run, labels: LabelSets) -> dict[str, Any]:
         "loss": run.recipe.reduction,
         "precision": str(run.config.trainer.precision),
         "matmul_precision": run.settings.matmul_precision,
+        "val_batch": run.settings.val_batch,
     }
 
 
