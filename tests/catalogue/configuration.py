@@ -30,6 +30,19 @@ CASES = [
         "Unknown key `model.lr`. Use `recipe.lr`.",
     ),
     Case(
+        "a key of another framework, added to a node of ours",
+        "fcn-train experiment=shapes +recipe.learning_rate=1",
+        "Unknown key `recipe.learning_rate`. Use `recipe.lr`.",
+    ),
+    Case(
+        "the images of a validation's batch",
+        "fcn-train experiment=shapes +data.val_batch_size=4",
+        (
+            "Unknown key `data.val_batch_size`. Use `val_batch`, the images that are scored at a "
+            "time, by each process."
+        ),
+    ),
+    Case(
         "a key at the top",
         "fcn-train experiment=shapes learning_rate=1",
         "Unknown key `learning_rate`. Use `recipe.lr`.",

@@ -150,7 +150,10 @@ CASES = [
     Case(
         "an unknown key of data",
         f"fcn data check {OWN} +data.num_classes=2",
-        "Unknown key `data.num_classes`.",
+        (
+            "Unknown key `data.num_classes`. Use `data`: a network has as many classes as its data "
+            "set."
+        ),
     ),
     Case(
         "a class file in Latin-1",

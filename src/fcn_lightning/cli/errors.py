@@ -76,7 +76,7 @@ def sentence(error: BaseException) -> str:
     """Say in one line what an error means for a user."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         if found := UNREAD.search(str(error)):
-            return f"Unknown key `{found['node']}.{found['key'] or found['other']}`."
+            return _unread(f"{found['node']}.{found['key'] or found['other']}")
         error = error.__cause__
     if isinstance(error, OverrideParseException):
         return _unparsed(error)
@@ -147,8 +147,18 @@ def _no_choice() -> str:
     return f"{named} is not a choice of a group. Name a file of the group, or leave it out.{way}"
 
 
+def _unread(key: str) -> str:
+    from omegaconf import OmegaConf
+
+    from fcn_lightning.runs.keys import unknown_key
+
+    return unknown_key(key, OmegaConf.create())
+
+
 def _invalid(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     node = "" if error.title == "Settings" else f"{error.title.lower()}."
+    if first["type"] == "unexpected_keyword_argument":
+        return _unread(f"{node}{where}")
     return f"`{node}{where}`: {first['msg']}; got {first['input']!r}."
