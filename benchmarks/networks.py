@@ -69,9 +69,10 @@ def forward(repeats: int) -> Iterator[Row]:
     """The scores of one image: ours eager, contiguous and channels last, and compiled."""
     x, floats = image(), image().float()
     for name in SKIPS:
-        network = ours(name).eval()
+        network, theirs = ours(name).eval(), peers.torchfcn(THEIRS[name]).eval()
         contenders = {
-            "torchfcn": partial(scores, peers.torchfcn(THEIRS[name]).eval(), floats),
+            "torchfcn": partial(scores, theirs, floats),
+            "ONNX Runtime, torchfcn exported": _torchfcn_exported(theirs, floats),
             **_exported(network, x),
             "ours, contiguous": partial(scores, ours(name, torch.contiguous_format).eval(), x),
         }
@@ -94,23 +95,37 @@ def forward(repeats: int) -> Iterator[Row]:
     yield from compared("forward", "other networks, 375 x 500", contenders, repeats)
 
 
+def _torchfcn_exported(network: nn.Module, x: Tensor) -> Callable[[], object]:
+    """The network of torchfcn, for images of this size, by ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.onnx")
+        torch.onnx.export(network, (x,), path, dynamo=False)
+        return _by_onnxruntime(path, x)
+
+
+def _by_onnxruntime(path: Path, x: Tensor) -> Callable[[], object]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = {session.get_inputs()[0].name: x.numpy()}
+    return lambda: session.run(None, inputs)
+
+
 def _exported(network: nn.Module, x: Tensor) -> dict[str, Callable[[], object]]:
     """Our export by ONNX Runtime, and by OpenCV."""
     import cv2
-    import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.onnx")
         write_onnx(network, path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        by_onnxruntime = _by_onnxruntime(path, x)
         cv2.setNumThreads(torch.get_num_threads())
         try:
             dnn = cv2.dnn.readNetFromONNX(str(path))
         except cv2.error as error:
             dnn, reason = None, str(error)
-    inputs = {session.get_inputs()[0].name: x.numpy()}
 
     def by_opencv() -> object:
         if dnn is None:
@@ -118,7 +133,7 @@ def _exported(network: nn.Module, x: Tensor) -> dict[str, Callable[[], object]]:
         dnn.setInput(x.float().numpy())
         return dnn.forward()
 
-    return {"ONNX Runtime": lambda: session.run(None, inputs), "OpenCV": by_opencv}
+    return {"ONNX Runtime": by_onnxruntime, "OpenCV": by_opencv}
 
 
 def training(repeats: int) -> Iterator[Row]:
