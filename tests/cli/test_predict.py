@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -272,11 +274,19 @@ def test_one_image_goes_through_pipes(checkpoint: Path, images: list[Path], tmp_
     assert result.stderr.startswith("Cannot read the image ")
 
 
+def claim(path: Path, side: int) -> None:
+    """Write a PNG whose header claims to be a large square; its pixels are missing."""
+    Image.new("1", (8, 8)).save(path)
+    content = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", side, side) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
 def test_images_that_are_too_large_are_named_and_the_others_labeled(
     checkpoint: Path, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Image.new("1", (30000, 30000)).save(tmp_path / "bomb.png")
-    Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
+    claim(tmp_path / "bomb.png", 30000)
+    claim(tmp_path / "large.png", 9000)
     memory = round(resident() / 1e9 * 8 / 7 + 0.5, 1)
     status, stdout, stderr = predict(
         checkpoint, tmp_path / "bomb.png", tmp_path / "large.png", *images,

@@ -14,8 +14,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fcn_lightning.launch.job import Job
+if TYPE_CHECKING:
+    from fcn_lightning.launch.job import Job
 
 IMPORTED = ("hydra", "lightning", "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate")
 """Not W&B: it makes a folder when it is imported, which the first fork that ends would delete."""
