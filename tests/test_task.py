@@ -71,7 +71,7 @@ def test_groups_are_scored_apart_and_taken_apart_in_the_order_of_the_split(
     with torch.no_grad():
         outputs = task.validation_step(batch, 0)
         alone = [one_by_one.validation_step(by_size([sample]), 0) for sample in samples]
-    assert [group["name"] for group in batch] == [["a", "c"], ["b"]]
+    assert [(g["name"], g["place"]) for g in batch] == [(["a", "c"], [0, 2]), (["b"], [1])]
     images = scored(batch, outputs)
     assert [image.name for image in images] == ["a", "b", "c"]
     for image, sample, own in zip(images, samples, alone):

@@ -131,11 +131,14 @@ class SegmentationData(LightningDataModule):
 
 def by_size(samples: Sequence[Sample]) -> list[Sample]:
     """Group samples by size and stack each group, so that no image is padded."""
-    groups: dict[torch.Size, list[Sample]] = defaultdict(list)
+    groups: dict[torch.Size, list[int]] = defaultdict(list)
     for place, sample in enumerate(samples):
         image = next(iter(by_name(sample["image"]).values()))
-        groups[image.shape].append({**sample, "place": place})
-    return [default_collate(group) for group in groups.values()]
+        groups[image.shape].append(place)
+    return [
+        {**default_collate([samples[place] for place in places]), "place": places}
+        for places in groups.values()
+    ]
 
 
 def _leave_signals_to_the_run(worker: int) -> None:

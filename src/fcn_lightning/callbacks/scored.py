@@ -26,6 +26,6 @@ def scored(batch: Sequence[Sample], outputs: Predictions) -> list[Scored]:
     found: dict[int, Scored] = {}
     for group, maps in zip(batch, outputs["predictions"], strict=True):
         parts = by_name(group["image"]), by_name(group["label"]), maps
-        for i, (place, name) in enumerate(zip(group["place"].tolist(), group["name"])):
+        for i, (place, name) in enumerate(zip(group["place"], group["name"])):
             found[place] = Scored(name, *({key: of[i] for key, of in p.items()} for p in parts))
     return [found[place] for place in sorted(found)]
