@@ -69,7 +69,7 @@ def unread_keys(config: DictConfig, known: Collection[str]) -> list[str]:
         config: The config of a run.
         known: The keys at its top that a run reads.
     """
-    used = set(re.findall(r"\$\{([\w]+(?:\.\w+)*)", OmegaConf.to_yaml(config)))
+    used = set(re.findall(r"\$\{([\w]+(?:\.\w+)*)", repr(OmegaConf.to_container(config))))
     tops = {name.partition(".")[0] for name in used}
     keys = [
         key
