@@ -2,8 +2,8 @@
 
 Hydra composes a config from a list of files, which overrides of groups select, and then applies
 the other overrides. Tests compose a thousand configs from some eighty lists, and reading and
-merging takes most of the time. Shipped files are read once, too; a list with files of a test's own
-is merged each time.
+merging takes most of the time. Shipped files are read once, and each override is parsed once, too;
+a list with files of a test's own is merged each time.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import dataclasses
 import pickle
 from collections.abc import Callable, Hashable
 from functools import partialmethod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import IConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import (
-    ImportlibResourcesConfigSource,
-)
 from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.default_element import ResultDefault
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig
 
@@ -33,6 +32,7 @@ SHIPPED = {"hydra", "main", "schema"}
 """The providers of files that no test changes."""
 
 merge = ConfigLoaderImpl._compose_config_from_defaults_list
+parse = OverridesParser.parse_rule
 kept: dict[Hashable, object] = {}
 
 
@@ -40,7 +40,10 @@ def files_once() -> None:
     """Let this process read and merge the files of each list once."""
     config_loader_impl.create_defaults_list = _list
     ConfigLoaderImpl._compose_config_from_defaults_list = _merged  # type: ignore[method-assign]
-    for source in (FileConfigSource, ImportlibResourcesConfigSource):
+    OverridesParser.parse_rule = _parsed  # type: ignore[method-assign]
+    Plugins.instance()  # registers the sources, whose modules it imports anew
+    for scheme in ("file", "pkg"):
+        source = SourcesRegistry.instance().resolve(scheme)
         source.load_config = partialmethod(_loaded, source.load_config)  # type: ignore[method-assign, assignment]
 
 
@@ -64,6 +67,12 @@ def _loaded(
         kept[whole] = pickle.dumps(load(source, config_path))
     found: ConfigResult = pickle.loads(kept[whole])  # type: ignore[arg-type]
     return found
+
+
+def _parsed(parser: OverridesParser, text: str, rule_name: str) -> Any:
+    if (text, rule_name) not in kept:
+        kept[text, rule_name] = pickle.dumps(parse(parser, text, rule_name))
+    return pickle.loads(kept[text, rule_name])  # type: ignore[arg-type]
 
 
 def _list(
