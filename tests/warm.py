@@ -1,12 +1,11 @@
 """Commands in processes that have imported torch and Lightning already.
 
-A server imports them once and forks. Its children are processes of their own, with their own
-streams, environment and gloo connections; they save only the seconds of importing.
+A server imports them once (warmed.py) and forks. Its children are processes of their own, with
+their own streams, environment and gloo connections; they save only the seconds of importing.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 import multiprocessing
 import os
@@ -14,17 +13,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-IMPORTED = [
-    "lightning", "wandb.sdk.launch",  # which W&B imports when a run starts
-    "fcn_lightning.runs.train", "fcn_lightning.runs.evaluate",
-]  # fmt: skip
+import pytest
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(IMPORTED)
+CONTEXT.set_forkserver_preload(["warmed"])
 
 
 class Done(NamedTuple):
@@ -51,6 +48,14 @@ class Started(NamedTuple):
                 for name in ("out", "err")
             ]
         return Done(next((p.exitcode for p in self.processes if p.exitcode), 0), *printed)
+
+
+def child(target: Callable[..., object], arguments: tuple[object, ...]) -> BaseProcess:
+    """Make a process that is a child of the server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # finds warmed.py
+        ensure_running()
+    return CONTEXT.Process(target=target, args=arguments)
 
 
 def run(module: str, *arguments: str, **options: Any) -> Done:
@@ -82,7 +87,7 @@ def start(
         of_rank = {**together, "LOCAL_RANK": str(rank)} if together else {}
         variables = {**os.environ, **environment, **of_rank}
         own = (module, arguments, folder, variables, Path(started.output.name, str(rank)), first)
-        started.processes.append(CONTEXT.Process(target=_command, args=own))
+        started.processes.append(child(_command, own))
         started.processes[-1].start()
     return started
 
@@ -96,14 +101,8 @@ def _command(
     first: Callable[[], None] | None,
 ) -> None:
     import torch
-    import yaml
-    from hydra._internal.hydra import Hydra
-    from hydra.types import RunMode
 
-    gc.freeze()  # searches for garbage would copy the server's memory
     multiprocessing.set_start_method(None, force=True)  # workers start as in a real command
-    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]  # OmegaConf's base
-    Hydra.get_mode = lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]  # would compose
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

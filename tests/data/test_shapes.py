@@ -95,7 +95,7 @@ def test_a_set_is_the_same_wherever_it_is_drawn(tmp_path: Path) -> None:
 
 def test_processes_may_draw_at_once(tmp_path: Path) -> None:
     root = tmp_path / "shapes"
-    drawing = [warm.CONTEXT.Process(target=trees.few_shapes, args=(root,)) for _ in range(3)]
+    drawing = [warm.child(trees.few_shapes, (root,)) for _ in range(3)]
     for process in drawing:
         process.start()
     for process in drawing:

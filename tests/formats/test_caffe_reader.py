@@ -200,7 +200,7 @@ def test_memory_stays_below_twice_the_file():
     size = binary.stat().st_size
     assert size > 200e6
     measured = warm.CONTEXT.SimpleQueue()
-    process = warm.CONTEXT.Process(target=import_and_measure, args=(binary, measured))
+    process = warm.child(import_and_measure, (binary, measured))
     process.start()
     process.join()
     assert process.exitcode == 0

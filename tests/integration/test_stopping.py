@@ -254,7 +254,7 @@ def test_a_folder_has_one_run_at_a_time(tiny_data: Path, tmp_path: Path) -> None
     run = compose_run([*overrides_of(tiny_data), f"paths.runs={tmp_path}", "resume=true"])
     run.folder.mkdir(parents=True)
     held, done = warm.CONTEXT.Event(), warm.CONTEXT.Event()
-    other = warm.CONTEXT.Process(target=hold, args=(run.folder / "train.log", held, done))
+    other = warm.child(hold, (run.folder / "train.log", held, done))
     other.start()
     assert held.wait(timeout=60)
     with pytest.raises(ValueError, match="Another process") as e:
