@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import networks
 import peers
 import timing
 import torch
@@ -251,6 +254,8 @@ def main() -> None:
     for row in measured(bench, *given.sizes):
         print(row, flush=True)
         rows.append(asdict(row))
+    for line in growth(rows):
+        print(line)
     print(f"\n{timing.HEADER}")
     for of_runs in (*runs.overhead(2, given.device), *runs.validation(1, given.device)):
         print(of_runs, flush=True)
@@ -280,6 +285,21 @@ def measured(bench: Bench, h: int, w: int, train_h: int, train_w: int) -> Iterat
         yield from bench.forward("FCN-8s", *size, layouts=["last"])
     for images in (1, 8):
         yield from bench.forward("FCN-8s", h, w, images=images, compiled=True, layouts=["last"])
+
+
+def growth(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The exponents of time against pixels and against images, with channels last."""
+    last = [r for r in rows if r["what"].startswith("FCN-8s") and r["channels"] == "last"]
+    eager = [r for r in last if "step" not in r["what"] and "compiled" not in r["what"]]
+    first = next(r["size"] for r in eager)
+    for precision in PRECISIONS:
+        own = [r for r in eager if r["precision"] == precision]
+        sizes = [
+            (math.prod(map(int, r["size"].split(" x "))), r["ms"]) for r in own if r["images"] == 1
+        ]
+        images = [(r["images"], r["ms"]) for r in own if r["size"] == first]
+        powers = f"pixels {networks.exponent(sizes):.2f}, images {networks.exponent(images):.2f}"
+        yield f"\nTime grows in {precision} with these powers: {powers}"
 
 
 def _seconds(work: Callable[[], object]) -> float:

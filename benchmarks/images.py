@@ -11,8 +11,8 @@ import scipy.io
 import torch
 import torchvision
 from PIL import Image
-from timing import Row, compared
-from torch.utils.data import Dataset
+from timing import Row, compared, timed
+from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassJaccardIndex
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -21,10 +21,12 @@ from fcn_lightning.data import Augment, Sample
 from fcn_lightning.data.samplers import Draw
 from fcn_lightning.data.transforms import Augmented
 from fcn_lightning.data.voc import voc_and_sbd
+from fcn_lightning.datamodule import by_size
 from fcn_lightning.labels import voc_palette
 from fcn_lightning.metrics import SegmentationScores
 
 NUM_IMAGES = 60
+WORKERS, PASSES = (0, 1, 2, 4), 20
 SIZE = (375, 500)
 NUM_CLASSES, VOID = 21, 255
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -67,6 +69,18 @@ def pipeline(repeats: int) -> Iterator[Row]:
             },
             repeats, items=NUM_IMAGES,
         )  # fmt: skip
+        rates = {n: _loaded(augmented, [[draw] for draw in PASSES * draws], n) for n in WORKERS}
+        for n, rate in rates.items():
+            what = "VOC, read and augmented, processes that read"
+            ratio = rate / rates[WORKERS[0]]
+            yield Row("pipeline", what, str(n), wall=rate, unit="1/s", ratio=ratio)
+
+
+def _loaded(data: Dataset[Sample], batches: list[list[Draw]], workers: int) -> float:
+    """Images a second of a loader, its processes' start included."""
+    loader = DataLoader(data, batch_sampler=batches, num_workers=workers, collate_fn=by_size)
+    _, wall = timed(lambda: sum(1 for _ in loader))
+    return len(batches) / wall
 
 
 def scoring(repeats: int) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -219,14 +219,14 @@ def growth(repeats: int) -> Iterator[Row]:
     }
     for what, works in (("pixels", areas), ("images of a batch", batches), ("classes", classes)):
         rows = compared("growth", f"FCN-8s, {what}", {str(n): w for n, w in works.items()}, repeats)
-        logs = [(math.log(n), math.log(row.cpu or 1)) for n, row in zip(works, rows)]
+        times = [(n, row.cpu or 1) for n, row in zip(works, rows)]
         yield from rows
-        yield Row("growth", f"FCN-8s, {what}", "exponent", note=f"{_slope(logs):.2f}")
+        yield Row("growth", f"FCN-8s, {what}", "exponent", note=f"{exponent(times):.2f}")
 
 
-def _slope(points: list[tuple[float, float]]) -> float:
-    """Of the straight line with the least squares."""
-    x, y = (torch.tensor(values) for values in zip(*points))
+def exponent(points: Sequence[tuple[float, float]]) -> float:
+    """Of the power law with the least squares of logarithms."""
+    x, y = (torch.tensor([math.log(value) for value in values]) for values in zip(*points))
     return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
 
 
