@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.proto import wandb_internal_pb2
 
 import warm
+from fcn_lightning.callbacks.loggers import run_id
 
 Tiny = Callable[..., list[str]]
 
@@ -71,7 +72,9 @@ def assert_in_tensorboard(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unreached(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[warm.Started, Path]:
+def unreached(
+    tiny: Tiny, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[warm.Started, Path]]:
     """A run, and its `paths.runs`, whose W&B is a port of this machine that refuses.
 
     W&B tries for ten seconds, in which the other tests run.
@@ -82,7 +85,12 @@ def unreached(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[war
         "WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_MODE": "online",
         "WANDB_PROJECT": "mine", "WANDB_NAME": "first",
     }  # fmt: skip
-    return warm.start("train", *overrides, folder=top, environment=account), top
+    started = warm.start("train", *overrides, folder=top, environment=account)
+    yield started, top
+    for process in started.processes:  # where its own test is not selected
+        process.kill()
+        process.join()
+    started.output.cleanup()
 
 
 def test_the_wandb_file_holds_config_scores_and_masks(tiny: Tiny, tmp_path: Path) -> None:
@@ -168,13 +176,16 @@ def test_a_run_that_goes_on_is_the_same_wandb_run(tiny: Tiny, tmp_path: Path) ->
     done = warm.run("train", *overrides, "resume=true", folder=tmp_path, environment=OFFLINE)
     assert done.returncode == 0, done.stderr
 
-    parts = sorted(scores.parent.glob("wandb/offline-run-*"))
-    assert len(parts) == 2
+    first, second = sorted(scores.parent.glob("wandb/offline-run-*"))
+    parts = (first, second)
     ids = {next(r.run.run_id for r in records_of(part) if r.HasField("run")) for part in parts}
-    assert ids == {parts[0].name.rpartition("-")[2]}
-    sync = [sys.executable, "-m", "wandb", "sync", "--dry-run", *map(str, parts)]
+    assert ids == {run_id(scores.parent)}
+    second = second.rename(f"{first}-1")  # as a part that begins in the same second
+    assert ids == {run_id(scores.parent)}
+    second = second.rename(first.with_name(f"offline-run-29991231_235959-{run_id(scores.parent)}"))
+    sync = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(first), str(second)]
     told = subprocess.run(sync, capture_output=True, text=True, check=True)
-    assert told.stderr.index(parts[0].name) < told.stderr.index(parts[1].name)
+    assert told.stderr.index(first.name) < told.stderr.index(second.name)
 
 
 def test_evaluate_prints_json_alone(tiny: Tiny, tmp_path: Path) -> None:

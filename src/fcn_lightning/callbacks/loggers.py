@@ -163,7 +163,8 @@ def _signals_blocked() -> Iterator[None]:
 def run_id(folder: Path) -> str | None:
     """The id of the W&B run whose files are in a run's folder; None without one.
 
-    W&B names its folders `run-<time>-<id>` or `offline-run-<time>-<id>`.
+    W&B writes `run-<id>.wandb` into `run-<time>-<id>` or `offline-run-<time>-<id>`, and into
+    `...-<id>-1` for a second part in the same second.
     """
-    names = sorted(path.name for path in folder.glob("wandb/*run-*-*"))
-    return names[-1].rpartition("-")[2] if names else None
+    files = sorted(folder.glob("wandb/*run-*-*/run-*.wandb"))
+    return files[-1].stem.removeprefix("run-") if files else None
