@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shutil
 import statistics
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import networks
 import peers
 import timing
 import torch
+from networks import HEAVY, NUM_CLASSES, SKIPS, VOID, exponent
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,17 +34,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import runs
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.models import build
-from fcn_lightning.optim import Recipe, configure
+from fcn_lightning.optim import configure
 
-SKIPS = {"FCN-32s": (), "FCN-16s": ("pool4",), "FCN-8s": ("pool4", "pool3")}
 PRECISIONS = ("float32", "TF32", "bfloat16")
 LAYOUTS = {"first": torch.contiguous_format, "last": torch.channels_last}
-
-NUM_CLASSES, VOID = 21, 255
-HEAVY = Recipe(
-    loss="sum", optimizer="sgd", lr=1e-10, momentum=0.99, weight_decay=5e-4,
-    batch=1, max_steps=100_000, val_every=4000,
-)  # fmt: skip
 
 Scorer = Callable[[Tensor], Tensor]
 """A network, compiled or not."""
@@ -61,7 +51,8 @@ class Row:
     """One measurement: the median time of a pass or a step, and what it did and took."""
 
     what: str
-    size: str
+    h: int
+    w: int
     precision: str
     channels: str
     images: int
@@ -72,8 +63,9 @@ class Row:
     peak_gb: float
 
     def __str__(self) -> str:
+        what = f"{self.what}, {self.images} images" if self.images > 1 else self.what
         cells = (
-            self.what, self.size, self.precision, self.channels, f"{self.ms:.2f}",
+            what, f"{self.h} x {self.w}", self.precision, self.channels, f"{self.ms:.2f}",
             f"{self.spread:.2f}", f"{1000 * self.images / self.ms:.1f}", f"{self.tflop:.3f}",
             f"{1000 * self.tflop / self.ms:.1f}", f"{self.percent:.0f} %", f"{self.peak_gb:.2f}",
         )  # fmt: skip
@@ -109,13 +101,13 @@ class Bench:
             flop = operations(partial(scores, network, image))
             work = partial(scores, torch.compile(network) if compiled else network, image)
             what = f"{name}, compiled" if compiled else name
-            yield from self._rows(what, f"{h} x {w}", channels, work, flop, images)
+            yield from self._rows(what, h, w, channels, work, flop, images)
 
     def torchfcn(self, h: int, w: int) -> Iterator[Row]:
         """The same by torchfcn's FCN-8s."""
         network, image = peers.torchfcn("FCN8s").eval().to(self.device), self._image(h, w).float()
         work = partial(scores, network, image)
-        yield from self._rows("torchfcn FCN-8s", f"{h} x {w}", "first", work, operations(work))
+        yield from self._rows("torchfcn FCN-8s", h, w, "first", work, operations(work))
 
     def step(self, name: str, h: int, w: int) -> Iterator[Row]:
         """An update on one image: forward, loss, backward, SGD with momentum."""
@@ -126,7 +118,7 @@ class Bench:
             label[:, : h // 8] = VOID
             optimizer, _ = configure(network, HEAVY)
             work = partial(update, network, optimizer, image, label)
-            yield from self._rows(f"{name}, step", f"{h} x {w}", channels, work, operations(work))
+            yield from self._rows(f"{name}, step", h, w, channels, work, operations(work))
 
     def _network(self, name: str) -> nn.Module:
         head = {"skips": SKIPS[name]}
@@ -137,7 +129,7 @@ class Bench:
         return torch.randint(256, (images, 3, h, w), dtype=torch.uint8, device=self.device)
 
     def _rows(
-        self, what: str, size: str, channels: str, work: Work, flop: int, images: int = 1
+        self, what: str, h: int, w: int, channels: str, work: Work, flop: int, images: int = 1
     ) -> Iterator[Row]:
         """The same work in each precision."""
         for precision in PRECISIONS:
@@ -147,9 +139,8 @@ class Bench:
             ms = statistics.median(times)
             low, _, high = statistics.quantiles(times, n=4)
             percent = 100 * flop / self.rates[precision] / (ms / 1000)
-            named = f"{what}, {images} images" if images > 1 else what
             yield Row(
-                named, size, precision, channels, images, ms, high - low, flop / 1e12, percent,
+                what, h, w, precision, channels, images, ms, high - low, flop / 1e12, percent,
                 peak / 1e9,
             )  # fmt: skip
 
@@ -166,7 +157,7 @@ class Bench:
         for _ in range(max(2, self.repeats // 3)):
             work()
         if self.device.type != "cuda":
-            return [_seconds(work) * 1000 for _ in range(self.repeats)], 0
+            return [timing.timed(work)[1] * 1000 for _ in range(self.repeats)], 0
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         marks = [torch.cuda.Event(enable_timing=True) for _ in range(self.repeats + 1)]
@@ -250,22 +241,21 @@ def main() -> None:
     bound = ", ".join(f"{precision} {rate:.1f}" for precision, rate in rates.items())
     print(machine(given.device) + (", cuDNN autotuned" if given.autotune else "") + "\n")
     print(f"Product of {given.matrix} x {given.matrix} matrices, TFLOP/s: {bound}\n\n{HEADER}")
-    rows = []
+    rows: list[Row] = []
     for row in measured(bench, *given.sizes):
         print(row, flush=True)
-        rows.append(asdict(row))
-    for line in growth(rows):
+        rows.append(row)
+    for line in growth(rows, *given.sizes[:2]):
         print(line)
     print(f"\n{timing.HEADER}")
-    for of_runs in (*runs.overhead(2, given.device), *runs.validation(1, given.device)):
-        print(of_runs, flush=True)
-        rows.append(asdict(of_runs))
+    of_runs = [*runs.overhead(2, given.device), *runs.validation(1, given.device)]
+    print(*of_runs, sep="\n")
     if given.json is not None:
         found = {
             "machine": machine(given.device),
             "autotune": given.autotune,
             "matrix_tflops": rates,
-            "rows": rows,
+            "rows": [asdict(row) for row in (*rows, *of_runs)],
         }
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -287,25 +277,15 @@ def measured(bench: Bench, h: int, w: int, train_h: int, train_w: int) -> Iterat
         yield from bench.forward("FCN-8s", h, w, images=images, compiled=True, layouts=["last"])
 
 
-def growth(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The exponents of time against pixels and against images, with channels last."""
-    last = [r for r in rows if r["what"].startswith("FCN-8s") and r["channels"] == "last"]
-    eager = [r for r in last if "step" not in r["what"] and "compiled" not in r["what"]]
-    first = next(r["size"] for r in eager)
+def growth(rows: Sequence[Row], h: int, w: int) -> Iterator[str]:
+    """The exponents of FCN-8s's time against pixels and against images, with channels last."""
     for precision in PRECISIONS:
-        own = [r for r in eager if r["precision"] == precision]
-        sizes = [
-            (math.prod(map(int, r["size"].split(" x "))), r["ms"]) for r in own if r["images"] == 1
-        ]
-        images = [(r["images"], r["ms"]) for r in own if r["size"] == first]
-        powers = f"pixels {networks.exponent(sizes):.2f}, images {networks.exponent(images):.2f}"
+        kind = "FCN-8s", precision, "last"
+        own = [row for row in rows if (row.what, row.precision, row.channels) == kind]
+        pixels = [(row.h * row.w, row.ms) for row in own if row.images == 1]
+        images = [(row.images, row.ms) for row in own if (row.h, row.w) == (h, w)]
+        powers = f"pixels {exponent(pixels):.2f}, images {exponent(images):.2f}"
         yield f"\nTime grows in {precision} with these powers: {powers}"
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 if __name__ == "__main__":

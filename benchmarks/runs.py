@@ -47,15 +47,16 @@ def overhead(repeats: int, device: str = "cpu") -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as runs:
         steps = (1, STEPS + 1) * 2
         ran = [_trained(runs, n, number, device) for number, n in enumerate(steps)]
+    trained = [(min(ran[1][i], ran[3][i]) - min(ran[0][i], ran[2][i])) / STEPS for i in (0, 1)]
     bare = min((_bare_step(device) for _ in range(2)), key=sum)
-    fcn_train = [(min(ran[1][i], ran[3][i]) - min(ran[0][i], ran[2][i])) / STEPS for i in (0, 1)]
-    vgg, what = timed(our_step(SIZE))[0] if device == "cpu" else 0.0, "tiny network, a step"
-    of_bare, of_train = ([1000 * seconds for seconds in times] for times in (bare, fcn_train))
-    beyond = [own - loop for own, loop in zip(of_train, of_bare)]
-    share = 100 * beyond[0] / (1000 * vgg + beyond[0])
-    note = f"{share:.2f} % of a step of FCN-8s on VGG-16, 375 x 500" if vgg else ""
-    yield Row("overhead", what, "bare loop", *of_bare, "ms", 1)
-    yield Row("overhead", what, "fcn-train", *of_train, "ms", of_bare[0] / of_train[0])
+    of_loop, of_run = ([1000 * seconds for seconds in times] for times in (bare, trained))
+    beyond, note = [own - loop for own, loop in zip(of_run, of_loop)], ""
+    if device == "cpu":
+        share = beyond[0] / (1000 * timed(our_step(SIZE))[0] + beyond[0])
+        note = f"{100 * share:.2f} % of a step of FCN-8s on VGG-16, 375 x 500"
+    what = "tiny network, a step"
+    yield Row("overhead", what, "bare loop", *of_loop, "ms", 1)
+    yield Row("overhead", what, "fcn-train", *of_run, "ms", of_loop[0] / of_run[0])
     yield Row("overhead", what, "difference", *beyond, "ms", note=note)
 
 
@@ -88,6 +89,8 @@ def _bare_step(device: str) -> tuple[float, float]:
             torch.cat(losses).mean().backward()
             optimizer.step()
             schedule.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     cpu, wall = timed(loop)
     return cpu / STEPS, wall / STEPS

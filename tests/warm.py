@@ -53,7 +53,7 @@ class Started(NamedTuple):
 def child(target: Callable[..., object], arguments: tuple[object, ...]) -> BaseProcess:
     """Make a process that is a child of the server."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # finds warmed.py
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the server finds warmed.py
         ensure_running()
     return CONTEXT.Process(target=target, args=arguments)
 

@@ -130,7 +130,10 @@ class SegmentationData(LightningDataModule):
 
 
 def by_size(samples: Sequence[Sample]) -> list[Sample]:
-    """Group samples by size and stack each group, so that no image is padded."""
+    """Group samples by size and stack each group, so that no image is padded.
+
+    `place` of a group has the places of its samples.
+    """
     groups: dict[torch.Size, list[int]] = defaultdict(list)
     for place, sample in enumerate(samples):
         image = next(iter(by_name(sample["image"]).values()))

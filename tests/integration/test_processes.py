@@ -141,7 +141,8 @@ def scored(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def grouped(voc: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same weights as scored by one process, five images at a time; two have one size."""
     runs = tmp_path_factory.mktemp("grouped") / "runs"
-    launch({runs: Launch([*scoring(1), "val_batch=5"], 1)}, voc, start)
+    own = ["val_batch=5", "callbacks.pictures.num_images=3"]
+    launch({runs: Launch([*scoring(1), *own], 1)}, voc, start)
     return only_run(runs)
 
 
@@ -338,7 +339,7 @@ def test_images_that_are_scored_together_have_the_scores_of_one_at_a_time(
     for name, value in one["scores"].items():
         assert together["scores"][name] == pytest.approx(value, rel=1e-3)
     pictures = {path.name for path in (grouped / "pictures").glob("*.image.png")}
-    assert pictures == {f"{name}.image.png" for name in alone["names"]}
+    assert pictures == {f"val_{i}.image.png" for i in (0, 2, 4)}, "at equal distances"
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -33,7 +33,6 @@ class Pictures(Callback):
     def __init__(self, num_images: int) -> None:
         self.num_images = num_images
         self._chosen: list[Shown] = []
-        self._place = self._every = 0
 
     def on_validation_batch_end(
         self,
@@ -45,7 +44,8 @@ class Pictures(Callback):
         *args: Any,
     ) -> None:
         if trainer.is_global_zero:
-            self._choose(trainer.num_val_batches[0], outputs, batch, batch_idx)
+            loader, limit = trainer.val_dataloaders, trainer.num_val_batches[0]
+            self._choose(loader, limit, outputs, batch, batch_idx)
 
     def on_test_batch_end(
         self,
@@ -57,7 +57,8 @@ class Pictures(Callback):
         *args: Any,
     ) -> None:
         if trainer.is_global_zero:
-            self._choose(trainer.num_test_batches[0], outputs, batch, batch_idx)
+            loader, limit = trainer.test_dataloaders, trainer.num_test_batches[0]
+            self._choose(loader, limit, outputs, batch, batch_idx)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         chosen, self._chosen = self._chosen, []
@@ -85,15 +86,14 @@ class Pictures(Callback):
         for shown in chosen:
             _write(shown, pl_module, folder)
 
-    def _choose(self, num_batches: int | float, outputs: Any, batch: Any, batch_idx: int) -> None:
-        images = scored(batch, outputs)
-        if batch_idx == 0:
-            self._place = 0
-            self._every = max(1, int(num_batches) * len(images) // self.num_images)
-        for image in images:
-            if self._place % self._every == 0 and len(self._chosen) < self.num_images:
+    def _choose(
+        self, loader: Any, limit: int | float, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        num_scored = min(len(loader.sampler), int(limit) * loader.batch_size)
+        every = max(1, num_scored // self.num_images)
+        for place, image in enumerate(scored(batch, outputs), batch_idx * loader.batch_size):
+            if place % every == 0 and len(self._chosen) < self.num_images:
                 self._chosen.append(_shown(image))
-            self._place += 1
 
 
 class Shown(NamedTuple):

@@ -47,7 +47,7 @@ class _Arranged(BaseModel):
 
 
 class Scoring(BaseModel):
-    """How a network is scored: loss, Trainer's precision, meaning of float32, images at a time."""
+    """The settings of scoring: loss, Trainer's precision, meaning of float32, images at a time."""
 
     loss: Reduction  # a config: Hydra would call a `_target_`
     precision: str
@@ -100,7 +100,7 @@ def memory_format_of(path: Path, card: Mapping[str, Any]) -> str:
 
 
 def scoring_of(path: Path, card: Mapping[str, Any]) -> Scoring:
-    """How its network is scored.
+    """The settings with which its network is scored.
 
     Raises:
         ValueError: One is missing.
