@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
 
+from fcn_lightning.models.backbones.cpu import winograd
 from fidelity import Case, cases_in, check_case, check_folder
 from fidelity.__main__ import app
 from fidelity.reference import MODELS
@@ -21,6 +23,27 @@ def test_own(case: Case) -> None:
     rows = check_case(case)
     assert rows or case.kind == "train_sequence"
     assert not [row for row in rows if not row.ok]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        c
+        for c in CASES
+        if c.kind in ("forward", "extra", "train") and re.search("fcn(32|16|8)s", c.model)
+    ],
+    ids=lambda case: case.path.name,
+)
+def test_with_the_convolutions_of_wide_networks(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These networks are thin. Here, all of their 3 x 3 convolutions are tiled."""
+    monkeypatch.setattr(winograd, "FEWEST_KERNELS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_POSITIONS", 1)
+    tiled = Mock(side_effect=winograd._convolved)
+    monkeypatch.setattr(winograd, "_convolved", tiled)
+    assert not [row for row in check_case(case) if not row.ok]
+    assert tiled.call_count >= 12
 
 
 def test_every_network_is_among_them() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fcn_lightning.models.backbones import large_kernel, vgg16
-from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
+from fcn_lightning.models.backbones import vgg16
+from fcn_lightning.models.backbones.cpu import LargeKernelConv2d, large_kernel
 from fcn_lightning.models.geometry import window_of
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}

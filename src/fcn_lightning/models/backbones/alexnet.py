@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from fcn_lightning.models.backbones.chain import Chain, check_sizes
-from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
+from fcn_lightning.models.backbones.cpu import LargeKernelConv2d
 
 
 def caffenet(

@@ -43,13 +43,10 @@ class Border:
 
     def padded(
         self, convolution: nn.Conv2d, image: Float[Tensor, "n c h w"]
-    ) -> Float[Tensor, "n _ _ _"]:
-        """The output of the first layer, whose padding is narrower by `cut`."""
+    ) -> Float[Tensor, "n c _ _"]:
+        """The image with the padding of the first layer, narrower by `cut`."""
         before, after = (int(convolution.padding[0]) - cut for cut in self.cut)
-        image = F.pad(image, (before, after, before, after))
-        weights = convolution.weight, convolution.bias
-        others = convolution.dilation, convolution.groups
-        return F.conv2d(image, *weights, convolution.stride, 0, *others)
+        return F.pad(image, (before, after, before, after))
 
     def completed(self, x: Float[Tensor, "n c _ _"], cut: Ends = (0, 0)) -> Tensor:
         """The output of the stage with all of its border but `cut`."""

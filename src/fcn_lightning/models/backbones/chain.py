@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -13,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from fcn_lightning.models import geometry
 from fcn_lightning.models.backbones.backbone import Backbone, Endpoint
 from fcn_lightning.models.backbones.border import Border, narrow_borders
+from fcn_lightning.models.backbones.cpu import fits_strips, in_strips
 from fcn_lightning.models.geometry import Grid, Window
 
 
@@ -29,7 +31,8 @@ class Chain(Backbone):
 
     Attributes:
         narrow_border: Compute the border of a padded image once where it is constant, and repeat
-            it. Only roundings change. Without, each layer makes its whole map.
+            it; on a CPU without gradients, also compute the first layers in strips of rows. Only
+            roundings change. Without, each layer makes its whole map.
     """
 
     narrow_border = True
@@ -89,7 +92,9 @@ class Chain(Backbone):
         borders, x = self._borders_left_out(), image
         for endpoint, layers in self._stages():
             first = borders[0] if borders and x is image else None
-            if self._recomputes and torch.is_grad_enabled() and endpoint != [*self.endpoints][-1]:
+            if x is image and self.narrow_border and fits_strips(layers, x):
+                x = in_strips(layers, (first or Border()).padded(cast(nn.Conv2d, layers[0]), x))
+            elif self._recomputes and torch.is_grad_enabled() and endpoint != [*self.endpoints][-1]:
                 x = checkpoint(_through, layers, x, first, use_reentrant=False)
             else:
                 x = _through(layers, x, first)
@@ -133,7 +138,10 @@ class Chain(Backbone):
 def _through(layers: Sequence[nn.Module], x: Tensor, first: Border | None) -> Tensor:
     """The output of a stage, whose first convolution pads by what this border leaves."""
     if first is not None:
-        x, layers = first.padded(cast(nn.Conv2d, layers[0]), x), layers[1:]
+        convolution, layers = cast(nn.Conv2d, layers[0]), layers[1:]
+        weights = convolution.weight, convolution.bias
+        others = convolution.dilation, convolution.groups
+        x = F.conv2d(first.padded(convolution, x), *weights, convolution.stride, 0, *others)
     for layer in layers:
         x = layer(x)
     return x

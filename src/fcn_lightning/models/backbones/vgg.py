@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from fcn_lightning.models.backbones.chain import Chain, check_sizes
-from fcn_lightning.models.backbones.large_kernel import LargeKernelConv2d
+from fcn_lightning.models.backbones.cpu import LargeKernelConv2d, WinogradConv2d
 
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions before each of the five pooling layers."""
@@ -93,7 +93,7 @@ def _layers(
         for i in range(1, count + 1):
             pad = 100 if padding == 100 and (block, i) == (1, 1) else 1
             name = FIRST_CONVOLUTION[in_channels] if (block, i) == (1, 1) else f"conv{block}_{i}"
-            yield name, nn.Conv2d(channels, width, 3, padding=pad)
+            yield name, WinogradConv2d(channels, width, 3, padding=pad)
             yield f"relu{block}_{i}", nn.ReLU(inplace=True)
             channels = width
         stride = pool5_stride if block == 5 else 2

@@ -1,0 +1,117 @@
+"""Layers in strips of rows give what they give on the whole map."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fcn_lightning.models.backbones import BACKBONES, Chain
+from fcn_lightning.models.backbones.cpu import in_strips, strips
+
+THIN = {
+    "vgg16": {"widths": (2,) * 5, "fc_widths": (2, 2)},
+    "caffenet": {"widths": (2, 4, 4, 4, 4), "fc_widths": (2, 2)},
+    "googlenet": {"stem": (2, 2, 4), "inceptions": ((2,) * 6,) * 9},
+}
+
+
+def chain(name: str, padding: int | str = 100) -> Chain:
+    """A thin network in float64, whose biases make the border differ from zero."""
+    torch.manual_seed(0)
+    backbone = BACKBONES[name](**THIN[name], padding=padding).double().eval()
+    for layer in backbone.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.uniform_(layer.bias, 0.1, 1)
+    return backbone
+
+
+@pytest.fixture
+def heights(monkeypatch):
+    """The rows of each map that a convolution makes for a strip."""
+    made: list[int] = []
+
+    def counted(*arguments) -> Tensor:
+        out = F.conv2d(*arguments)
+        made.append(out.shape[2])
+        return out
+
+    monkeypatch.setattr(strips, "F", SimpleNamespace(conv2d=counted, pad=F.pad))
+    return made
+
+
+@pytest.mark.parametrize("rows", [1, 5, 16])
+@pytest.mark.parametrize("padding", [100, "same"])
+@pytest.mark.parametrize("name", THIN)
+def test_endpoints_are_those_of_whole_maps(heights, monkeypatch, name, padding, rows):
+    monkeypatch.setattr(strips, "ROWS", rows)
+    backbone = chain(name, padding)
+    for h, w in [(64, 65), (101, 72), (83, 130)]:
+        image = torch.randn(2, 3, h, w, dtype=torch.float64)
+        whole = backbone(image)
+        assert heights == []
+        with torch.no_grad():
+            found = backbone(image)
+        if padding == "same":  # with 100, a part of the border is left out
+            convolutions = 2 if name == "vgg16" else 1
+            assert len(heights) == convolutions * math.ceil(whole["pool1"].shape[2] / rows)
+        assert heights
+        heights.clear()
+        for endpoint, expected in whole.items():
+            torch.testing.assert_close(found[endpoint], expected)
+
+
+def test_strips_of_an_image_of_375_x_500(heights):
+    """pool1 has 195 rows, of which 16 need 32 rows of conv1_2 and 34 of conv1_1."""
+    backbone = chain("vgg16")
+    with torch.no_grad():
+        backbone(torch.zeros(1, 3, 375, 500, dtype=torch.float64))
+    assert heights == [33, 32, *[34, 32] * 11, 6, 5]
+
+
+def test_a_hook_sees_the_whole_map(heights):
+    backbone, seen = chain("vgg16"), []
+    backbone.conv1_2.register_forward_hook(lambda _, __, out: seen.append(out.shape[2]))
+    with torch.no_grad():
+        backbone(torch.zeros(1, 3, 375, 500, dtype=torch.float64))
+    assert seen == [389]
+    assert heights == []
+
+
+def test_nothing_is_computed_in_strips_without_the_narrow_border(heights):
+    backbone = chain("vgg16")
+    backbone.narrow_border = False
+    with torch.no_grad():
+        backbone(torch.zeros(1, 3, 40, 50, dtype=torch.float64))
+    assert heights == []
+
+
+def test_pooling_with_a_pad_is_not_computed_in_strips():
+    layers = [nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(3, 2, padding=1)]
+    image = torch.zeros(1, 3, 40, 40)
+    with torch.no_grad():
+        assert not strips.fits_strips(layers, image)
+        assert strips.fits_strips([layers[0], nn.MaxPool2d(3, 2)], image)
+        assert not strips.fits_strips(layers[1:], image)
+        assert not strips.fits_strips(layers[:1], image.to("meta"))
+    assert not strips.fits_strips(layers[:1], image)
+
+
+def test_dilated_layers_in_groups():
+    torch.manual_seed(0)
+    layers = [
+        nn.Conv2d(4, 6, 5, stride=2, padding=3, bias=False),
+        nn.LocalResponseNorm(3),
+        nn.Conv2d(6, 9, 3, padding=4, dilation=2, groups=3),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+    ]
+    image = torch.randn(2, 4, 111, 30)
+    with torch.no_grad():
+        expected = nn.Sequential(*layers)(image)
+        found = in_strips(layers, F.pad(image, (3, 3, 3, 3)))
+    assert expected.shape[2] > 16
+    torch.testing.assert_close(found, expected)
