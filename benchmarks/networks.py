@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fcn_lightning.export import write_onnx
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.models import build
+from fcn_lightning.models.backbones.cpu import ordinary
 from fcn_lightning.optim import Recipe, configure
 
 SKIPS = {"FCN-32s": (), "FCN-16s": ("pool4",), "FCN-8s": ("pool4", "pool3")}
@@ -234,7 +235,7 @@ def bound(repeats: int) -> Iterator[Row]:
     """Multiplications and additions of a pass over the rate of a matrix product."""
     a, b = torch.randn(2, MATRIX, MATRIX).unbind()
     rate = 2 * MATRIX**3 / min(timed(lambda: a @ b)[0] for _ in range(repeats + 3))
-    with FlopCounterMode(display=False) as counter:
+    with ordinary(), FlopCounterMode(display=False) as counter:
         scores(ours().eval(), image())
     seconds = counter.get_total_flops() / rate
     what = f"FCN-8s, 375 x 500: {counter.get_total_flops() / 1e9:.0f} GFLOP"

@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fcn_lightning.data import SegmentationDataset
 from fcn_lightning.losses import softmax_loss
 from fcn_lightning.models import build
+from fcn_lightning.models.backbones.cpu import ordinary
 from fcn_lightning.optim import parameter_groups
 from fcn_lightning.runs.compose import compose
 
@@ -82,7 +83,7 @@ def _of_step(
 
 
 def _of_scoring(network: nn.Module, size: tuple[int, int]) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with ordinary(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(_images(1, size))
     return counter.get_total_flops()
 

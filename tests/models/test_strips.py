@@ -9,9 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_lightning.models.backbones import BACKBONES, Chain
-from fcn_lightning.models.backbones.cpu import in_strips, strips
+from fcn_lightning.models.backbones.cpu import in_strips, ordinary, strips
 
 THIN = {
     "vgg16": {"widths": (2,) * 5, "fc_widths": (2, 2)},
@@ -73,32 +74,55 @@ def test_strips_of_an_image_of_375_x_500(heights):
     assert heights == [33, 32, *[34, 32] * 11, 6, 5]
 
 
-def test_a_hook_sees_the_whole_map(heights):
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_hook_sees_the_whole_map(heights, register):
     backbone, seen = chain("vgg16"), []
-    backbone.conv1_2.register_forward_hook(lambda _, __, out: seen.append(out.shape[2]))
-    with torch.no_grad():
+    getattr(backbone.pool1, register)(lambda _, given, *out: seen.append(given[0].shape[2]))
+    with torch.inference_mode():
         backbone(torch.zeros(1, 3, 375, 500, dtype=torch.float64))
-    assert seen == [389]
-    assert heights == []
+    assert (seen, heights) == ([389], [])
 
 
-def test_nothing_is_computed_in_strips_without_the_narrow_border(heights):
-    backbone = chain("vgg16")
-    backbone.narrow_border = False
-    with torch.no_grad():
+def test_a_hook_of_all_modules_sees_whole_maps(heights):
+    backbone, seen = chain("vgg16"), []
+    with torch.no_grad(), register_module_forward_hook(lambda layer, _, out: seen.append(layer)):
         backbone(torch.zeros(1, 3, 40, 50, dtype=torch.float64))
+    assert backbone.conv1_2 in seen
     assert heights == []
 
 
-def test_pooling_with_a_pad_is_not_computed_in_strips():
-    layers = [nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(3, 2, padding=1)]
-    image = torch.zeros(1, 3, 40, 40)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda backbone: setattr(backbone, "narrow_border", False),
+        lambda backbone: setattr(backbone.conv1_1, "padding", (96, 60)),
+        lambda backbone: setattr(backbone, "relu1_1", nn.GELU()),
+        lambda backbone: setattr(backbone, "conv1_2", type("Own", (nn.Conv2d,), {})(2, 2, 3)),
+        lambda backbone: setattr(backbone, "conv1_2", nn.Conv2d(2, 2, 3, padding=5)),
+        lambda backbone: setattr(backbone, "conv1_2", nn.Conv2d(2, 2, 3, padding=(1, 2))),
+        lambda backbone: setattr(backbone, "pool1", nn.MaxPool2d(3, 2, padding=1)),
+        lambda backbone: setattr(backbone, "pool1", nn.MaxPool2d(2, 3)),
+    ],
+    ids=[
+        "switched off", "another padding", "GELU", "a class of one's own", "wide padding",
+        "uneven padding", "padded pooling", "pooling with gaps",
+    ],
+)  # fmt: skip
+def test_other_layers_make_whole_maps(heights, change):
+    backbone = chain("vgg16")
+    change(backbone)
+    backbone.double()
     with torch.no_grad():
-        assert not strips.fits_strips(layers, image)
-        assert strips.fits_strips([layers[0], nn.MaxPool2d(3, 2)], image)
-        assert not strips.fits_strips(layers[1:], image)
-        assert not strips.fits_strips(layers[:1], image.to("meta"))
-    assert not strips.fits_strips(layers[:1], image)
+        backbone(torch.zeros(1, 3, 61, 130, dtype=torch.float64))
+    assert heights == []
+
+
+def test_ordinary_passes_and_those_with_gradients_make_whole_maps(heights):
+    backbone, image = chain("vgg16"), torch.zeros(1, 3, 40, 50, dtype=torch.float64)
+    backbone(image)
+    with torch.no_grad(), ordinary():
+        backbone(image)
+    assert heights == []
 
 
 def test_dilated_layers_in_groups():

@@ -13,11 +13,16 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from fcn_lightning.models.backbones.cpu import ordinary
+
 PROBES = (64, 192)
 """The sides of the images that are measured."""
 
 WORKSPACE = 2.3
-"""Memory of a pass relative to its tensors: convolutions copy their input and output."""
+"""Memory of a pass relative to its tensors: convolutions copy their input and output.
+
+The tensors are those of an ordinary pass. The ways of a CPU to save work need no more.
+"""
 
 Score = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
@@ -72,7 +77,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 def _peak(run: Callable[[], Any]) -> int:
     """The largest number of bytes in tensors that exist at one time while `run` runs."""
-    with _Tensors() as tensors:
+    with ordinary(), _Tensors() as tensors:
         run()
     return tensors.peak
 

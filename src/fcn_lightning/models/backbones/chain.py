@@ -32,7 +32,7 @@ class Chain(Backbone):
     Attributes:
         narrow_border: Compute the border of a padded image once where it is constant, and repeat
             it; on a CPU without gradients, also compute the first layers in strips of rows. Only
-            roundings change. Without, each layer makes its whole map.
+            roundings change. If False, each layer makes its whole map.
     """
 
     narrow_border = True
@@ -92,7 +92,7 @@ class Chain(Backbone):
         borders, x = self._borders_left_out(), image
         for endpoint, layers in self._stages():
             first = borders[0] if borders and x is image else None
-            if x is image and self.narrow_border and fits_strips(layers, x):
+            if x is image and self._is_narrow and fits_strips(layers, x):
                 x = in_strips(layers, (first or Border()).padded(cast(nn.Conv2d, layers[0]), x))
             elif self._recomputes and torch.is_grad_enabled() and endpoint != [*self.endpoints][-1]:
                 x = checkpoint(_through, layers, x, first, use_reentrant=False)
@@ -118,14 +118,20 @@ class Chain(Backbone):
                 layers = []
         return stages
 
+    @property
+    def _is_narrow(self) -> bool:
+        """False also if the padding of the first layer was changed."""
+        return self.narrow_border and self._padding == getattr(
+            next(self.children()), "padding", None
+        )
+
     def _borders_left_out(self) -> list[Border]:
         """The part of the border that each stage leaves out in this pass.
 
-        None if the padding was changed, and none in torch.export, which would fix the image's size.
+        None in torch.export, which would fix the image's size.
         """
-        padding = getattr(next(self.children()), "padding", None)
-        narrow = self.narrow_border and padding == self._padding
-        return list(self._borders) if narrow and not torch.compiler.is_exporting() else []
+        may_leave_out = self._is_narrow and not torch.compiler.is_exporting()
+        return list(self._borders) if may_leave_out else []
 
     def _find_borders(self) -> tuple[Border, ...]:
         if not isinstance(next(self.children()), nn.Conv2d):

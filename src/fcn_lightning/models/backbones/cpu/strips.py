@@ -14,33 +14,51 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
-from fcn_lightning.models.backbones.cpu.eager import on_cpu
-from fcn_lightning.models.geometry import window_of
+from fcn_lightning.models.backbones.cpu.eager import eager_on_cpu
+from fcn_lightning.models.backbones.cpu.winograd import WinogradConv2d
+from fcn_lightning.models.geometry import Window, window_of
 
 ROWS = 16
 """Of the output. The maps of VGG-16's first stage then take 4 MB each."""
 
+LAYERS = (nn.Conv2d, WinogradConv2d, nn.MaxPool2d, nn.ReLU, nn.LocalResponseNorm)
+"""Those that may be computed so; a class derived from one of them may do something else."""
+
 
 def fits_strips(layers: Sequence[nn.Module], x: Tensor) -> bool:
-    """True without gradients on a CPU, for layers of which no hook awaits the whole map."""
-    if not on_cpu(x) or torch.is_grad_enabled() or not isinstance(layers[0], nn.Conv2d):
+    """True if a CPU computes these layers without gradients, and no hook awaits a whole map."""
+    if torch.is_grad_enabled() or not eager_on_cpu(x) or _has_any_global_hook():
         return False
-    hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers)
-    return not hooked and all(
-        isinstance(layer, nn.Conv2d) or (window := window_of(layer)) is None or window.pad == 0
-        for layer in layers
-    )
+    if not isinstance(layers[0], nn.Conv2d):
+        return False
+    try:
+        return all(map(_gives_rows, layers, _windows(layers)))
+    except TypeError:  # a window that is not square
+        return False
+
+
+def _gives_rows(layer: nn.Module, window: Window | None) -> bool:
+    """True for a layer that makes rows of its map from some rows of its input."""
+    if type(layer) not in LAYERS or layer._forward_hooks or layer._forward_pre_hooks:
+        return False
+    if window is None:
+        return True
+    if isinstance(layer, nn.Conv2d):
+        return window.pad < window.kernel and layer.padding_mode == "zeros"
+    return window.pad == 0 and window.stride <= window.kernel
+
+
+def _windows(layers: Sequence[nn.Module]) -> list[Window | None]:
+    """Those of layers on a map that has the padding of the first one already."""
+    first, *others = map(window_of, layers)
+    return [first and replace(first, pad=0), *others]
 
 
 def in_strips(layers: Sequence[nn.Module], x: Float[Tensor, "n c h w"]) -> Tensor:
-    """The output of convolutions, pooling layers without a pad, and pointwise layers.
-
-    `x` has the padding of the first one already.
-    """
-    first, *others = map(window_of, layers)
-    assert first is not None
-    windows = [replace(first, pad=0), *others]
+    """The output of layers, of which the first is a convolution whose padding `x` has already."""
+    windows = _windows(layers)
     heights = [*accumulate(windows, lambda h, w: w.out_size(h) if w else h, initial=x.shape[2])]
 
     def rows(n: int, top: int, end: int) -> Tensor:
@@ -56,8 +74,8 @@ def in_strips(layers: Sequence[nn.Module], x: Float[Tensor, "n c h w"]) -> Tenso
         if not isinstance(layer, nn.Conv2d):
             return layer(read)
         read = F.pad(read, (0, 0, max(-top, 0), max(end - height, 0)))
-        others = (0, window.pad), layer.dilation, layer.groups
-        return F.conv2d(read, layer.weight, layer.bias, layer.stride, *others)
+        weights, padding = (layer.weight, layer.bias), (0, window.pad)
+        return F.conv2d(read, *weights, layer.stride, padding, layer.dilation, layer.groups)
 
     height = heights[-1]
     tops = range(0, height, ROWS)

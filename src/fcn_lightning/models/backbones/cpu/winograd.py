@@ -14,29 +14,28 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from fcn_lightning.models.backbones.cpu.eager import on_cpu
+from fcn_lightning.models.backbones.cpu.eager import eager_on_cpu
 
 FEWEST_KERNELS = 2**15
-"""conv3_1 of VGG-16 has as many. With fewer, sums take as long as the multiplications saved."""
+"""Input times output channels. With fewer, additions take as long as multiplications save."""
 
 FEWEST_POSITIONS = 2048
-"""Of a map. With fewer, it takes as long to transform the kernels."""
+"""Pixels of a map. With fewer, transforming the kernels takes as long as it saves."""
 
 TILES = 192
-"""About as many at a time stay in a processor's cache."""
+"""At a time, so that what is computed of them stays in a processor's cache."""
 
 Scratch = Callable[[tuple[int, ...]], Tensor]
-"""Memory of a shape, the same for each strip of rows."""
+"""Memory for a tensor of a shape: the same for each strip of rows."""
 
 
 class WinogradConv2d(nn.Conv2d):
     """A convolution that a CPU computes from tiles of the map, if there is much to compute.
 
     For each pair of channels, a convolution of 3 x 3 multiplies 36 times for 2 x 2 pixels of the
-    output, and this one 16 times. It adds more often, so values differ by roundings. Other
-    kernels, few channels and small maps are convolved as ever, and so is all on other devices.
+    output, and this one 16 times. It adds more often, so values differ by roundings. With other
+    kernels, few channels or a small map, and on other devices, it is an ordinary convolution.
     """
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n _ _ _"]:
@@ -45,7 +44,7 @@ class WinogradConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _is_tiled(self, x: Tensor) -> bool:
-        if not on_cpu(x) or torch.is_autocast_enabled("cpu"):
+        if not eager_on_cpu(x) or torch.is_autocast_enabled("cpu"):
             return False
         if x.dtype != self.weight.dtype or x.dtype not in (torch.float32, torch.float64):
             return False
@@ -57,18 +56,25 @@ class WinogradConv2d(nn.Conv2d):
 
 class _Tiled(torch.autograd.Function):
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu")
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         return _convolved(x, weight, bias)
 
     @staticmethod
-    @once_differentiable
+    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
-        turned = weight.transpose(0, 1).flip(2, 3)
+        if torch.is_grad_enabled():  # gradients of gradients
+            window = [1, 1], [1, 1], [1, 1], False, [0, 0], 1
+            wanted = ctx.needs_input_grad
+            return torch.ops.aten.convolution_backward(
+                gradient, x, weight, [len(weight)], *window, wanted
+            )
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
         return (
-            _convolved(gradient, turned, None) if of_x else None,
+            _convolved(gradient, weight.transpose(0, 1).flip(2, 3), None) if of_x else None,
             _weight_gradient(x, gradient) if of_weight else None,
             gradient.sum((0, 2, 3)) if of_bias else None,
         )
@@ -87,7 +93,7 @@ def _convolved(
             products = scratch((16, tiles.shape[1], k))
             torch.bmm(tiles, weights.view(16, c, k), out=products)
             if bias is not None:
-                products[5] += bias  # A adds these to each pixel
+                products[5] += bias  # row 1, column 1: A adds it to each of the 2 x 2 pixels
             _write_output(products, result[rows], scratch)
     return out
 
@@ -118,7 +124,10 @@ def _channels_last(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w c"]:
 def _input_tiles(
     x: Float[Tensor, "h w c"], scratch: Scratch
 ) -> Iterator[tuple[slice, Float[Tensor, "16 _ c"]]]:
-    """Strips of rows of the output, and for each 2 x 2 pixels the 4 x 4 that they read, by B."""
+    """Strips of rows of the output, and the tiles that they read, by the transpose of B.
+
+    There is one of 4 x 4 pixels for each 2 x 2 of the output.
+    """
     h, w, c = x.shape
     across = (w + 1) // 2
     down = min(max(1, TILES // across), (h + 1) // 2)
@@ -131,12 +140,16 @@ def _input_tiles(
         if above < 0 or below > h:
             read = F.pad(read, (0, 0, 0, 0, max(-above, 0), max(below - h, 0)))
         tiles = scratch((4, 4, n, across, c))
-        _times_b([read[i : i + 2 * n : 2] for i in range(4)], halves[:, :n, 1 : w + 1].unbind())
-        _times_b([halves[:, :n, i : i + 2 * across : 2] for i in range(4)], tiles.unbind(1))
+        _times_b_transposed(
+            [read[i : i + 2 * n : 2] for i in range(4)], halves[:, :n, 1 : w + 1].unbind()
+        )
+        _times_b_transposed(
+            [halves[:, :n, i : i + 2 * across : 2] for i in range(4)], tiles.unbind(1)
+        )
         yield rows, tiles.view(16, n * across, c)
 
 
-def _times_b(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
+def _times_b_transposed(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     torch.sub(x[0], x[2], out=out[0])
     torch.add(x[1], x[2], out=out[1])
     torch.sub(x[2], x[1], out=out[2])
@@ -146,16 +159,16 @@ def _times_b(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
 def _write_output(
     products: Float[Tensor, "16 _ k"], out: Float[Tensor, "h w k"], scratch: Scratch
 ) -> None:
-    """From 4 x 4 to 2 x 2 pixels by A, but for those beyond an odd side."""
+    """From 4 x 4 to 2 x 2 pixels by the transpose of A, but for those beyond an odd side."""
     h, w, k = out.shape
     tiles = products.view(4, 4, (h + 1) // 2, (w + 1) // 2, k)
     halves = scratch((2, *tiles.shape[1:]))
-    _times_a(tiles.unbind(), halves.unbind())
+    _times_a_transposed(tiles.unbind(), halves.unbind())
     for half, rows in zip(halves, (out[::2], out[1::2])):
-        _times_a(half[:, : len(rows)].unbind(), (rows[:, ::2], rows[:, 1::2]))
+        _times_a_transposed(half[:, : len(rows)].unbind(), (rows[:, ::2], rows[:, 1::2]))
 
 
-def _times_a(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
+def _times_a_transposed(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     torch.add(x[0], x[1], out=out[0]).add_(x[2])
     across = out[1].shape[-2]  # one fewer if the side is odd
     x = [part[..., :across, :] for part in x]
@@ -168,13 +181,14 @@ def _gradient_tiles(y: Float[Tensor, "h w k"], scratch: Scratch) -> Float[Tensor
     if h % 2 or w % 2:
         y = F.pad(y, (0, 0, 0, w % 2, 0, h % 2))
     n, across = len(y) // 2, y.shape[1] // 2
-    halves, tiles = scratch((4, n, 2 * across, k)), scratch((4, 4, n, across, k, 1)).squeeze(-1)
-    _from_a((y[::2], y[1::2]), halves.unbind())
-    _from_a((halves[:, :, ::2], halves[:, :, 1::2]), tiles.unbind(1))
+    halves = scratch((4, n, 2 * across, k))
+    tiles = scratch((4, 4, n, across, k, 1)).squeeze(-1)  # not those of the input
+    _times_a((y[::2], y[1::2]), halves.unbind())
+    _times_a((halves[:, :, ::2], halves[:, :, 1::2]), tiles.unbind(1))
     return tiles.view(16, n * across, k)
 
 
-def _from_a(y: Sequence[Tensor], out: Sequence[Tensor]) -> None:
+def _times_a(y: Sequence[Tensor], out: Sequence[Tensor]) -> None:
     out[0].copy_(y[0])
     torch.add(y[0], y[1], out=out[1])
     torch.sub(y[0], y[1], out=out[2])
