@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fcn_lightning.models.backbones import BACKBONES, Chain
-from fcn_lightning.models.backbones.cpu import in_strips, ordinary, strips
+from fcn_lightning.models.backbones.cpu import in_strips, strips
 
 THIN = {
     "vgg16": {"widths": (2,) * 5, "fc_widths": (2, 2)},
@@ -117,11 +117,11 @@ def test_other_layers_make_whole_maps(heights, change):
     assert heights == []
 
 
-def test_ordinary_passes_and_those_with_gradients_make_whole_maps(heights):
-    backbone, image = chain("vgg16"), torch.zeros(1, 3, 40, 50, dtype=torch.float64)
-    backbone(image)
-    with torch.no_grad(), ordinary():
-        backbone(image)
+def test_passes_that_are_transformed_or_keep_gradients_make_whole_maps(heights):
+    backbone, images = chain("vgg16"), torch.zeros(2, 1, 3, 40, 50, dtype=torch.float64)
+    backbone(images[0])
+    with torch.no_grad():
+        torch.func.vmap(backbone)(images)
     assert heights == []
 
 

@@ -21,7 +21,7 @@ PROBES = (64, 192)
 WORKSPACE = 2.3
 """Memory of a pass relative to its tensors: convolutions copy their input and output.
 
-The tensors are those of an ordinary pass. The ways of a CPU to save work need no more.
+The tensors are those of `ordinary` convolutions; matrix products need no more memory.
 """
 
 Score = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]

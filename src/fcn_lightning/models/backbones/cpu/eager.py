@@ -13,7 +13,7 @@ _ordinary = ContextVar("ordinary", default=False)
 
 @contextmanager
 def ordinary() -> Iterator[None]:
-    """Compute on a CPU as on other devices, layer by layer with torch's convolutions."""
+    """Compute convolutions as torch does, to count their operations or the memory of their maps."""
     token = _ordinary.set(True)
     try:
         yield
@@ -21,12 +21,18 @@ def ordinary() -> Iterator[None]:
         _ordinary.reset(token)
 
 
-def eager_on_cpu(x: Tensor) -> bool:
-    """True if a CPU computes with `x` now; False on other devices, and in `ordinary`.
+def by_products(x: Tensor) -> bool:
+    """True if convolutions of `x` may become matrix products: on a CPU, but for `ordinary`."""
+    return eager_on_cpu(x) and not _ordinary.get()
 
-    Also False where operations are recorded or transformed: by a compiler, an export or torch.func.
+
+def eager_on_cpu(x: Tensor) -> bool:
+    """True if a CPU computes with `x` now.
+
+    False on other devices, and where operations are recorded or transformed: by a compiler, an
+    export or torch.func.
     """
     if x.device.type != "cpu" or torch.compiler.is_compiling() or is_in_onnx_export():
         return False
     traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    return not (traced or torch._C._are_functorch_transforms_active() or _ordinary.get())
+    return not traced and not torch._C._are_functorch_transforms_active()

@@ -29,7 +29,8 @@ LAYERS = (nn.Conv2d, WinogradConv2d, nn.MaxPool2d, nn.ReLU, nn.LocalResponseNorm
 
 def fits_strips(layers: Sequence[nn.Module], x: Tensor) -> bool:
     """True if a CPU computes these layers without gradients, and no hook awaits a whole map."""
-    if torch.is_grad_enabled() or not eager_on_cpu(x) or _has_any_global_hook():
+    hooked = _has_any_global_hook()  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() or hooked or not eager_on_cpu(x):
         return False
     if not isinstance(layers[0], nn.Conv2d):
         return False

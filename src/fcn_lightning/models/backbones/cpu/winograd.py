@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fcn_lightning.models.backbones.cpu.eager import eager_on_cpu
+from fcn_lightning.models.backbones.cpu.eager import by_products
 
 FEWEST_KERNELS = 2**15
 """Input times output channels. With fewer, additions take as long as multiplications save."""
@@ -44,7 +44,7 @@ class WinogradConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _is_tiled(self, x: Tensor) -> bool:
-        if not eager_on_cpu(x) or torch.is_autocast_enabled("cpu"):
+        if not by_products(x) or torch.is_autocast_enabled("cpu"):
             return False
         if x.dtype != self.weight.dtype or x.dtype not in (torch.float32, torch.float64):
             return False
@@ -56,13 +56,13 @@ class WinogradConv2d(nn.Conv2d):
 
 class _Tiled(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu")
+    @torch.amp.custom_fwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         return _convolved(x, weight, bias)
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
+    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
