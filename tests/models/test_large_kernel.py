@@ -67,6 +67,14 @@ def test_small_kernels_and_large_maps_are_convolved(
     assert products == []
 
 
+def test_a_batch_of_no_images_and_reflected_borders_are_convolved(products):
+    assert LargeKernelConv2d(4, 6, 7)(torch.zeros(0, 4, 14, 17)).shape == (0, 6, 8, 11)
+    layer = LargeKernelConv2d(4, 6, 7, padding=3, padding_mode="reflect")
+    ones = torch.ones(1, 4, 14, 17)
+    torch.testing.assert_close(layer(ones)[0, :, 0, 0], layer.weight.sum((1, 2, 3)) + layer.bias)
+    assert products == []
+
+
 def test_a_map_that_is_too_small_is_refused_as_by_a_convolution(products):
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
         LargeKernelConv2d(4, 6, 7)(torch.randn(1, 4, 5, 9))

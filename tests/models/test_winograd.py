@@ -51,6 +51,7 @@ def test_maps_of_any_size(products, monkeypatch, n, k, memory_format, tiles):
     torch.manual_seed(0)
     monkeypatch.setattr(winograd, "TILES", tiles)
     layer = WinogradConv2d(3, k, 3, padding=1).double().to(memory_format=FORMATS[memory_format])
+    assert layer(torch.zeros(0, 3, 4, 5, dtype=torch.float64)).shape == (0, k, 4, 5)
     for h, w in [(1, 1), (1, 6), (2, 2), (3, 4), (5, 9), (8, 1), (10, 7), (13, 12)]:
         x = torch.randn(n, 3, h, w, dtype=torch.float64, requires_grad=True)
         assert_convolves(layer, x)

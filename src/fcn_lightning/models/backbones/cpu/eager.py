@@ -1,4 +1,4 @@
-"""When the ways of this folder are used."""
+"""When convolutions and first layers are computed in the ways of this folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _ordinary = ContextVar("ordinary", default=False)
 
 @contextmanager
 def ordinary() -> Iterator[None]:
-    """Compute convolutions as torch does, to count their operations or the memory of their maps."""
+    """Compute convolutions as torch does, to count their operations or memory; strips stay."""
     token = _ordinary.set(True)
     try:
         yield

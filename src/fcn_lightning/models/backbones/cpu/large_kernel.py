@@ -42,5 +42,6 @@ class LargeKernelConv2d(nn.Conv2d):
         if not by_products(x):
             return False
         h, w = map(window.out_size, x.shape[2:])
-        few = min(h, w) > 0 and len(x) * h * w <= MOST_POSITIONS
-        return few and self.groups == 1 and self.weight.numel() >= FEWEST_WEIGHTS
+        few = min(h, w) > 0 and 0 < len(x) * h * w <= MOST_POSITIONS
+        is_plain = self.groups == 1 and self.padding_mode == "zeros"
+        return few and is_plain and self.weight.numel() >= FEWEST_WEIGHTS

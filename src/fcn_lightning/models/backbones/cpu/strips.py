@@ -24,7 +24,7 @@ ROWS = 16
 """Of the output. The maps of VGG-16's first stage then take 4 MB each."""
 
 LAYERS = (nn.Conv2d, WinogradConv2d, nn.MaxPool2d, nn.ReLU, nn.LocalResponseNorm)
-"""Those that may be computed so; a class derived from one of them may do something else."""
+"""Types of layers that may be computed so; a class derived from one may do something else."""
 
 
 def fits_strips(layers: Sequence[nn.Module], x: Tensor) -> bool:
@@ -36,7 +36,7 @@ def fits_strips(layers: Sequence[nn.Module], x: Tensor) -> bool:
         return False
     try:
         return all(map(_gives_rows, layers, _windows(layers)))
-    except TypeError:  # a window that is not square
+    except TypeError:  # another type, or a window that is not square
         return False
 
 
@@ -52,7 +52,7 @@ def _gives_rows(layer: nn.Module, window: Window | None) -> bool:
 
 
 def _windows(layers: Sequence[nn.Module]) -> list[Window | None]:
-    """Those of layers on a map that has the padding of the first one already."""
+    """The windows of layers, on a map that has the padding of the first one already."""
     first, *others = map(window_of, layers)
     return [first and replace(first, pad=0), *others]
 

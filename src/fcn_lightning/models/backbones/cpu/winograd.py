@@ -24,10 +24,10 @@ FEWEST_POSITIONS = 2048
 """Pixels of a map. With fewer, transforming the kernels takes as long as it saves."""
 
 TILES = 192
-"""At a time, so that what is computed of them stays in a processor's cache."""
+"""Tiles at a time: so few that what is computed of them stays in a processor's cache."""
 
 Scratch = Callable[[tuple[int, ...]], Tensor]
-"""Memory for a tensor of a shape: the same for each strip of rows."""
+"""Returns a tensor of a shape, whose memory is the same for each strip of rows."""
 
 
 class WinogradConv2d(nn.Conv2d):
@@ -68,9 +68,8 @@ class _Tiled(torch.autograd.Function):
         of_x, of_weight, of_bias = ctx.needs_input_grad
         if torch.is_grad_enabled():  # gradients of gradients
             window = [1, 1], [1, 1], [1, 1], False, [0, 0], 1
-            wanted = ctx.needs_input_grad
             return torch.ops.aten.convolution_backward(
-                gradient, x, weight, [len(weight)], *window, wanted
+                gradient, x, weight, [len(weight)], *window, ctx.needs_input_grad
             )
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         return (
@@ -86,7 +85,9 @@ def _convolved(
     """The convolution, in channels_last."""
     (n, c, h, w), k = x.shape, len(weight)
     weights = _times_g(x) @ weight.permute(2, 3, 1, 0).reshape(9, c * k)
-    out = torch.empty((n, k, h, w), dtype=x.dtype, memory_format=torch.channels_last)
+    out = torch.empty(
+        (n, k, h, w), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+    )
     scratch = functools.cache(x.new_empty)
     for image, result in zip(_channels_last(x), _channels_last(out)):
         for rows, tiles in _input_tiles(image, scratch):
@@ -112,7 +113,7 @@ def _weight_gradient(
 
 
 def _times_g(like: Tensor) -> Float[Tensor, "16 9"]:
-    """The matrix from the 3 x 3 weights of a kernel to 4 x 4, by G on both sides."""
+    """The matrix that turns the 3 x 3 weights of a kernel into 4 x 4, by G on both sides."""
     g = like.new_tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
     return torch.kron(g, g)
 
@@ -182,10 +183,11 @@ def _gradient_tiles(y: Float[Tensor, "h w k"], scratch: Scratch) -> Float[Tensor
         y = F.pad(y, (0, 0, 0, w % 2, 0, h % 2))
     n, across = len(y) // 2, y.shape[1] // 2
     halves = scratch((4, n, 2 * across, k))
-    tiles = scratch((4, 4, n, across, k, 1)).squeeze(-1)  # not those of the input
+    tiles = scratch((16, n * across, k))
     _times_a((y[::2], y[1::2]), halves.unbind())
-    _times_a((halves[:, :, ::2], halves[:, :, 1::2]), tiles.unbind(1))
-    return tiles.view(16, n * across, k)
+    columns = halves[:, :, ::2], halves[:, :, 1::2]
+    _times_a(columns, tiles.view(4, 4, n, across, k).unbind(1))
+    return tiles
 
 
 def _times_a(y: Sequence[Tensor], out: Sequence[Tensor]) -> None:
