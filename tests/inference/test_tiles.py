@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from fcn_lightning.inference import Averaging, Predictor
 from fcn_lightning.inference.tiles import Span, Tiling
 from fcn_lightning.models import Network, build
+from fcn_lightning.models.backbones.cpu import winograd
 
 SAME = {"padding": "same", "fc6_kernel": 3}
 NOISE = np.random.default_rng(0).integers(256, size=(60, 1100, 3), dtype=np.uint8)
@@ -107,6 +109,23 @@ def test_memory_decides_over_tiles(narrow: Callable[..., Network]) -> None:
     with pytest.raises(ValueError, match="even in tiles") as error:
         predictor.predict(image)
     assert "600 x 1100 pixels take more than --memory" in str(error.value)
+
+
+def test_memory_that_does_not_grow_with_the_image_is_not_extrapolated(
+    narrow: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Winograd's convolutions need some for their kernels, and only in large maps."""
+    network = narrow(("pool4",), num_classes=3, **SAME)
+    expected = Predictor(network)._demand.bytes(1500, 2000)
+    monkeypatch.setattr(winograd, "FEWEST_KERNELS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_POSITIONS", 100)
+    products = Mock(side_effect=winograd._convolved)
+    monkeypatch.setattr(winograd, "_convolved", products)
+    predictor = Predictor(network)
+    assert predictor._demand.bytes(1500, 2000) == pytest.approx(expected, rel=0.02)
+    assert products.call_count == 0
+    predictor.predict(NOISE)
+    assert products.call_count > 0
 
 
 def test_global_gates_need_leave_for_tiles(

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fcn_lightning.models.backbones import BACKBONES
 from fcn_lightning.models.backbones.chain import Chain
+from thin import chain
 
 SMALL = [(side, 71 - side) for side in range(1, 71)]
 LARGE = [
     (71, 200), (97, 129), (100, 133), (128, 96), (150, 150), (161, 111), (177, 250), (199, 72),
     (210, 99), (224, 225),
 ]  # fmt: skip
-
-THIN: dict[str, dict[str, Any]] = {
-    "vgg16": {"widths": (2,) * 5, "fc_widths": (2, 2)},
-    "caffenet": {"widths": (2, 4, 4, 4, 4), "fc_widths": (2, 2)},
-    "googlenet": {"stem": (2, 2, 4), "inceptions": ((2,) * 6,) * 9},
-}
-
-
-def chain(name: str, **arguments: Any) -> Chain:
-    """A thin network in float64, whose biases make the border differ from zero."""
-    torch.manual_seed(0)
-    backbone = BACKBONES[name](**(THIN[name] | {"padding": 100} | arguments)).double().eval()
-    for layer in backbone.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.uniform_(layer.bias, 0.1, 1)
-    return backbone
 
 
 def results(backbone: Chain, image: Tensor) -> list[Tensor]:

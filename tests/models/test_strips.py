@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,24 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from fcn_lightning.models.backbones import BACKBONES, Chain
+from fcn_lightning.models.backbones.border import convolved
 from fcn_lightning.models.backbones.cpu import in_strips, strips
-
-THIN = {
-    "vgg16": {"widths": (2,) * 5, "fc_widths": (2, 2)},
-    "caffenet": {"widths": (2, 4, 4, 4, 4), "fc_widths": (2, 2)},
-    "googlenet": {"stem": (2, 2, 4), "inceptions": ((2,) * 6,) * 9},
-}
-
-
-def chain(name: str, padding: int | str = 100) -> Chain:
-    """A thin network in float64, whose biases make the border differ from zero."""
-    torch.manual_seed(0)
-    backbone = BACKBONES[name](**THIN[name], padding=padding).double().eval()
-    for layer in backbone.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.uniform_(layer.bias, 0.1, 1)
-    return backbone
+from thin import THIN, chain
 
 
 @pytest.fixture
@@ -37,11 +21,11 @@ def heights(monkeypatch):
     made: list[int] = []
 
     def counted(*arguments) -> Tensor:
-        out = F.conv2d(*arguments)
+        out = convolved(*arguments)
         made.append(out.shape[2])
         return out
 
-    monkeypatch.setattr(strips, "F", SimpleNamespace(conv2d=counted, pad=F.pad))
+    monkeypatch.setattr(strips, "convolved", counted)
     return made
 
 
@@ -50,7 +34,7 @@ def heights(monkeypatch):
 @pytest.mark.parametrize("name", THIN)
 def test_endpoints_are_those_of_whole_maps(heights, monkeypatch, name, padding, rows):
     monkeypatch.setattr(strips, "ROWS", rows)
-    backbone = chain(name, padding)
+    backbone = chain(name, padding=padding)
     for h, w in [(64, 65), (101, 72), (83, 130)]:
         image = torch.randn(2, 3, h, w, dtype=torch.float64)
         whole = backbone(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from unittest.mock import Mock
 
 import pytest
@@ -92,13 +93,18 @@ def test_a_backward_pass_in_bfloat16_of_a_forward_pass_in_float32(products):
     assert layer.weight.grad.dtype == torch.float32
 
 
-def test_transformed_and_ordinary_passes_are_convolved(products):
+def test_transformed_recorded_and_ordinary_passes_are_convolved(products):
     layer = WinogradConv2d(3, 5, 3, padding=1)
     images = torch.randn(4, 1, 3, 6, 5)
     mapped = torch.func.vmap(layer)(images)
+    with warnings.catch_warnings(action="ignore"):  # deprecated, and still used
+        traced = torch.jit.trace(layer, images[0], check_trace=False)
+    program = torch.export.export(layer, (images[0],)).module()
     with ordinary():
         whole = layer(images.flatten(0, 1))
     torch.testing.assert_close(mapped.flatten(0, 1), whole)
+    torch.testing.assert_close(traced(images[1]), whole[1:2])
+    torch.testing.assert_close(program(images[1]), whole[1:2])
     assert products == []
     torch.testing.assert_close(layer(images.flatten(0, 1)), whole)
     assert len(products) == 4

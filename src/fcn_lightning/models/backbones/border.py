@@ -61,6 +61,14 @@ class Border:
         return x.permute(0, 3, 1, 2) if channels_last else x
 
 
+def convolved(
+    layer: nn.Conv2d, x: Float[Tensor, "n c h w"], padding: tuple[int, int]
+) -> Float[Tensor, "n _ _ _"]:
+    """The output of a convolution with another padding than its own."""
+    weights = layer.weight, layer.bias
+    return F.conv2d(x, *weights, layer.stride, padding, layer.dilation, layer.groups)
+
+
 def _repeated(x: Tensor, side: int, constant: Ends, times: Ends) -> Tensor:
     """`x` with one more of each constant row (or column) for each of `times`."""
     first, last = constant[0], x.shape[side] - 1 - constant[1]

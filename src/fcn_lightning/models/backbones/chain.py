@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fcn_lightning.models import geometry
 from fcn_lightning.models.backbones.backbone import Backbone, Endpoint
-from fcn_lightning.models.backbones.border import Border, narrow_borders
+from fcn_lightning.models.backbones.border import Border, convolved, narrow_borders
 from fcn_lightning.models.backbones.cpu import fits_strips, in_strips
 from fcn_lightning.models.geometry import Grid, Window
 
@@ -145,9 +144,7 @@ def _through(layers: Sequence[nn.Module], x: Tensor, first: Border | None) -> Te
     """The output of a stage, whose first convolution pads by what this border leaves."""
     if first is not None:
         convolution, layers = cast(nn.Conv2d, layers[0]), layers[1:]
-        weights = convolution.weight, convolution.bias
-        others = convolution.dilation, convolution.groups
-        x = F.conv2d(first.padded(convolution, x), *weights, convolution.stride, 0, *others)
+        x = convolved(convolution, first.padded(convolution, x), (0, 0))
     for layer in layers:
         x = layer(x)
     return x

@@ -1,4 +1,4 @@
-"""When convolutions and first layers are computed in the ways of this folder."""
+"""Conditions for the ways in which this folder computes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def ordinary() -> Iterator[None]:
         _ordinary.reset(token)
 
 
-def by_products(x: Tensor) -> bool:
+def as_products(x: Tensor) -> bool:
     """True if convolutions of `x` may become matrix products: on a CPU, but for `ordinary`."""
     return eager_on_cpu(x) and not _ordinary.get()
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fcn_lightning.models.backbones.cpu.eager import by_products
+from fcn_lightning.models.backbones.cpu.eager import as_products
 from fcn_lightning.models.geometry import Window, window_of
 
 FEWEST_WEIGHTS = 2**22
@@ -39,7 +39,7 @@ class LargeKernelConv2d(nn.Conv2d):
         return product.view(-1, n, h, w).transpose(0, 1)
 
     def _is_product(self, x: Tensor, window: Window) -> bool:
-        if not by_products(x):
+        if not as_products(x):
             return False
         h, w = map(window.out_size, x.shape[2:])
         few = min(h, w) > 0 and 0 < len(x) * h * w <= MOST_POSITIONS

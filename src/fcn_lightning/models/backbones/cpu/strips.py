@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
+from fcn_lightning.models.backbones.border import convolved
 from fcn_lightning.models.backbones.cpu.eager import eager_on_cpu
 from fcn_lightning.models.backbones.cpu.winograd import WinogradConv2d
 from fcn_lightning.models.geometry import Window, window_of
@@ -75,8 +76,7 @@ def in_strips(layers: Sequence[nn.Module], x: Float[Tensor, "n c h w"]) -> Tenso
         if not isinstance(layer, nn.Conv2d):
             return layer(read)
         read = F.pad(read, (0, 0, max(-top, 0), max(end - height, 0)))
-        weights, padding = (layer.weight, layer.bias), (0, window.pad)
-        return F.conv2d(read, *weights, layer.stride, padding, layer.dilation, layer.groups)
+        return convolved(layer, read, (0, window.pad))
 
     height = heights[-1]
     tops = range(0, height, ROWS)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fcn_lightning.models.backbones.cpu.eager import by_products
+from fcn_lightning.models.backbones.cpu.eager import as_products
 
 FEWEST_KERNELS = 2**15
 """Input times output channels. With fewer, additions take as long as multiplications save."""
@@ -44,7 +44,7 @@ class WinogradConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _is_tiled(self, x: Tensor) -> bool:
-        if not by_products(x) or torch.is_autocast_enabled("cpu"):
+        if not as_products(x) or torch.is_autocast_enabled("cpu"):
             return False
         if x.dtype != self.weight.dtype or x.dtype not in (torch.float32, torch.float64):
             return False
@@ -125,9 +125,9 @@ def _channels_last(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w c"]:
 def _input_tiles(
     x: Float[Tensor, "h w c"], scratch: Scratch
 ) -> Iterator[tuple[slice, Float[Tensor, "16 _ c"]]]:
-    """Strips of rows of the output, and the tiles that they read, by the transpose of B.
+    """Strips of rows of the output, each with the tiles that it reads, transformed by B.
 
-    There is one of 4 x 4 pixels for each 2 x 2 of the output.
+    A tile is 4 x 4 pixels of the input, for 2 x 2 of the output.
     """
     h, w, c = x.shape
     across = (w + 1) // 2
@@ -160,7 +160,7 @@ def _times_b_transposed(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
 def _write_output(
     products: Float[Tensor, "16 _ k"], out: Float[Tensor, "h w k"], scratch: Scratch
 ) -> None:
-    """From 4 x 4 to 2 x 2 pixels by the transpose of A, but for those beyond an odd side."""
+    """Write the 2 x 2 pixels of each tile, transformed by A, as far as the map goes."""
     h, w, k = out.shape
     tiles = products.view(4, 4, (h + 1) // 2, (w + 1) // 2, k)
     halves = scratch((2, *tiles.shape[1:]))
@@ -177,7 +177,7 @@ def _times_a_transposed(x: Sequence[Tensor], out: Sequence[Tensor]) -> None:
 
 
 def _gradient_tiles(y: Float[Tensor, "h w k"], scratch: Scratch) -> Float[Tensor, "16 _ k"]:
-    """From 2 x 2 pixels to 4 x 4 by A, with zeros beyond an odd side."""
+    """The reverse: 4 x 4 numbers for each 2 x 2 pixels, which are 0 beyond the map."""
     h, w, k = y.shape
     if h % 2 or w % 2:
         y = F.pad(y, (0, 0, 0, w % 2, 0, h % 2))
